@@ -1,0 +1,59 @@
+/* Every maximum in the system, with its reason. A size that comes from outside
+ * and has no line here is a bug. */
+#ifndef CORE_BOUNDS_H
+#define CORE_BOUNDS_H
+
+enum {
+	/* Text of one error: subject, reason and way out in one sentence. The
+	 * kubelet shows a CNI error in an event note of at most 1 KiB. */
+	ERR_TEXT_MAX = 640,
+
+	/* Network name. libcni's cache file is NAME-CONTAINERID-IFNAME within
+	 * NAME_MAX (255), with container ids of 64 characters. */
+	NETWORK_NAME_MAX = 174,
+	/* RFC 1123 label (namespace) and subdomain (pod, most object names);
+	 * Kubernetes apimachinery pkg/util/validation. */
+	LABEL_MAX = 63,
+	SUBDOMAIN_MAX = 253,
+	/* IFNAMSIZ - 1, linux/if.h. */
+	IFNAME_LEN_MAX = 15,
+	/* network/namespace/pod/interface */
+	KEY_MAX = NETWORK_NAME_MAX + LABEL_MAX + SUBDOMAIN_MAX + IFNAME_LEN_MAX + 3,
+
+	/* Longest text of an IPv6 address with prefix: 39 + "/128". */
+	ADDRESS_TEXT_MAX = 48,
+
+	/* What one entry of an allocation may hold; the CRD says the same. */
+	ENTRY_IPS_MAX = 8,
+	ENTRY_GATEWAYS_MAX = 2,
+	ROUTES_MAX = 64,
+	ENTRIES_MAX = 1024,
+	RANGES_MAX = 8,
+
+	/* One row or profile: 64 routes of at most about 200 bytes each. */
+	ROW_BYTES_MAX = 16 * 1024,
+	/* One bucket. A ConfigMap's data may have 1 MiB (1 048 576 bytes);
+	 * the rest is for metadata and JSON escapes. */
+	TABLE_BYTES_MAX = 900 * 1000,
+	TABLE_BUCKETS_MAX = 1024,
+
+	/* Standard input of the plugin: a network configuration with a
+	 * prevResult; 10 MiB of rubbish must be refused, not parsed. */
+	STDIN_BYTES_MAX = 1024 * 1024,
+	/* CNI_ARGS: the kernel's own limit for one string of an environment,
+	 * MAX_ARG_STRLEN in linux/binfmts.h. */
+	CNI_ARGS_MAX = 128 * 1024,
+	JSON_DEPTH_MAX = 32,
+
+	/* One object in a response of the API server: etcd stores at most
+	 * 1.5 MiB, JSON escapes may double it; with some room. */
+	OBJECT_BYTES_MAX = 8 * 1024 * 1024,
+	/* One page of a list: LIST_PAGE_ITEMS objects of a usual size. */
+	LIST_BYTES_MAX = 64 * 1024 * 1024,
+	LIST_PAGE_ITEMS = 500,
+
+	/* Small configuration files: kubeconfig, token, CA bundle. */
+	CONFIG_FILE_MAX = 1024 * 1024,
+};
+
+#endif

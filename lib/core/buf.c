@@ -1,0 +1,122 @@
+#include "core/buf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+struct buf
+buf_make(size_t max)
+{
+	return (struct buf){.max = max};
+}
+
+void
+buf_release(struct buf *buf)
+{
+	size_t max = buf->max;
+
+	mem_free(buf->data);
+	*buf = buf_make(max);
+}
+
+void
+buf_clear(struct buf *buf)
+{
+	buf->length = 0;
+	buf->over = false;
+	if (buf->data)
+		buf->data[0] = '\0';
+}
+
+static bool
+reserve(struct buf *buf, size_t more)
+{
+	if (more > buf->max - buf->length) {
+		buf->over = true;
+		return false;
+	}
+	size_t need = buf->length + more + 1;
+	if (need <= buf->room)
+		return true;
+	size_t room = buf->room ? buf->room : 64;
+	while (room < need)
+		room *= 2;
+	buf->data = mem_resize(buf->data, room, 1);
+	buf->room = room;
+	return true;
+}
+
+bool
+buf_add(struct buf *buf, const void *bytes, size_t length)
+{
+	if (!reserve(buf, length))
+		return false;
+	if (length)
+		memcpy(buf->data + buf->length, bytes, length);
+	buf->length += length;
+	buf->data[buf->length] = '\0';
+	return true;
+}
+
+bool
+buf_text(struct buf *buf, const char *text)
+{
+	return buf_add(buf, text, strlen(text));
+}
+
+bool
+buf_print(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	va_list again;
+
+	va_start(args, format);
+	va_copy(again, args);
+	int length = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	bool fits = length >= 0 && reserve(buf, (size_t)length);
+	if (fits) {
+		(void)vsnprintf(
+		    buf->data + buf->length, (size_t)length + 1, format, again);
+		buf->length += (size_t)length;
+	}
+	va_end(again);
+	return fits;
+}
+
+int
+buf_whole(const struct buf *buf, const char *what, struct err *err)
+{
+	if (!buf->over)
+		return 0;
+	return err_set(err, EFBIG, "%s is larger than %zu bytes", what, buf->max);
+}
+
+void
+buf_skip(struct buf *buf, size_t count)
+{
+	if (count > buf->length)
+		count = buf->length;
+	if (!count)
+		return;
+	buf->length -= count;
+	memmove(buf->data, buf->data + count, buf->length + 1);
+}
+
+char *
+buf_take(struct buf *buf)
+{
+	char *data = buf->data ? buf->data : mem_text("");
+
+	*buf = buf_make(buf->max);
+	return data;
+}
+
+const char *
+buf_string(const struct buf *buf)
+{
+	return buf->data ? buf->data : "";
+}
