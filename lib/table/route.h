@@ -1,0 +1,43 @@
+/* One route as the CNI result, the CRD and the tables all spell it
+ * (CNI specification 1.1.0, "ADD Success": routes). */
+#ifndef TABLE_ROUTE_H
+#define TABLE_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <json-c/json_types.h>
+
+#include "core/bounds.h"
+#include "core/err.h"
+#include "table/ip.h"
+
+struct route {
+	struct cidr dst;
+	struct ip gw; /* family 0 = none: the main plugin takes the first gateway of the family */
+	/* optional numbers: absent is not 0 */
+	bool has_priority, has_table, has_scope, has_mtu, has_advmss;
+	uint32_t priority; /* metric */
+	uint32_t table;    /* routing table id; absent = main (254) */
+	uint32_t scope;    /* 0 global, 253 link, 254 host */
+	uint32_t mtu;      /* bytes */
+	uint32_t advmss;   /* bytes */
+};
+
+struct routes {
+	struct route list[ROUTES_MAX];
+	unsigned count;
+};
+
+/* Decodes an array of routes, strict about types, ranges and family; unknown
+ * keys are refused (a route that is half understood is a wrong route). where
+ * names the array in errors: "spec.routes". lax: accept host bits in dst and
+ * non-canonical text, as the reference plugins do in configurations. NULL or
+ * JSON null gives none. */
+int routes_decode(struct json_object *array, const char *where, bool lax,
+    struct routes *ret_routes, struct err *err);
+/* A new array; the caller puts it. */
+struct json_object *routes_encode(const struct route *list, unsigned count);
+bool route_equal(const struct route *a, const struct route *b);
+
+#endif
