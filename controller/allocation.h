@@ -1,0 +1,44 @@
+/* A StaticIPAllocation's spec as a struct: decoded, ranges turned into entries. */
+#ifndef CONTROLLER_ALLOCATION_H
+#define CONTROLLER_ALLOCATION_H
+
+#include <json-c/json_types.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "table/ip.h"
+#include "table/route.h"
+
+enum target_kind { TARGET_POD, TARGET_STATEFUL_SET };
+
+/* What one pod gets. */
+struct entry {
+	struct cidr *ips;
+	struct ip *gateways; /* instead of the allocation's, per family */
+	unsigned ip_count, gateway_count;
+};
+
+struct allocation {
+	char *network;
+	char *interface; /* NULL = any */
+	enum target_kind kind;
+	char *target; /* name of the workload */
+	struct entry *entries; /* entry i serves index i */
+	unsigned entry_count;
+	struct ip gateways[ENTRY_GATEWAYS_MAX];
+	unsigned gateway_count;
+	struct routes *routes;
+};
+
+/* Decodes .spec of an object. Rules V1 to V6 (DESIGN.md, "Rules"): everything
+ * that must hold before there are entries. -EINVAL names field and rule. The
+ * caller frees *ret_allocation. */
+int allocation_decode(struct json_object *spec, struct allocation **ret_allocation,
+    struct err *err);
+/* NULL and half-built are fine. */
+void allocation_free(struct allocation *allocation);
+
+/* "Pod" or "StatefulSet". */
+const char *target_kind_name(enum target_kind kind);
+
+#endif

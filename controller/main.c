@@ -1,0 +1,171 @@
+/* staticip-controller: options, wiring, signals; no decisions. */
+#include <errno.h>
+#include <ev.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/reconcile.h"
+#include "core/log.h"
+#include "core/num.h"
+#include "net/kube.h"
+#include "table/key.h"
+
+static const char help[] =
+    "usage: staticip-controller [OPTION]...\n"
+    "Watches StaticIPAllocation resources, decides who gets which address and\n"
+    "writes the tables that the nodes mirror.\n"
+    "\n"
+    "  --kubeconfig=FILE         how to reach the API server; without it, as a pod\n"
+    "  --context=NAME            context of the kubeconfig (current-context)\n"
+    "  --tables-namespace=NAME   namespace of the table ConfigMaps (staticip-tables)\n"
+    "  --buckets=N               number of tables: 1, 64 or 1024, fixed at\n"
+    "                            installation (64)\n"
+    "  --log-level=LEVEL         debug, info, warn or error (info)\n"
+    "  --help, --version\n"
+    "\n"
+    "Ends with 0 on SIGTERM or SIGINT, 1 on a fault, 2 on a wrong option.\n"
+    "See staticip-controller(8).\n";
+
+struct options {
+	const char *kubeconfig, *context;
+	struct controller_options controller;
+};
+
+static int
+parse_buckets(const char *text, struct options *options, struct err *err)
+{
+	uint64_t number;
+	int rc = num_parse(text, strlen(text), TABLE_BUCKETS_MAX, "--buckets", &number, err);
+
+	if (rc)
+		return rc;
+	if (!key_bucket_count_valid((unsigned)number))
+		return err_set(err, EINVAL, "--buckets: %s is not 1, 64 or 1024", text);
+	options->controller.buckets = (unsigned)number;
+	return 0;
+}
+
+static int
+parse_option(int option, const char *value, struct options *options, struct err *err)
+{
+	switch (option) {
+	case 'k':
+		options->kubeconfig = value;
+		return 0;
+	case 'c':
+		options->context = value;
+		return 0;
+	case 't':
+		options->controller.tables_namespace = value;
+		return key_label_valid(value) ? 0
+		    : err_set(err, EINVAL, "--tables-namespace: '%s' is no namespace name", value);
+	case 'b':
+		return parse_buckets(value, options, err);
+	case 'l':
+		if (log_level_parse(value) < 0)
+			return err_set(err, EINVAL, "--log-level: '%s' is not debug, info, warn or error", value);
+		log_level_set((enum log_level)log_level_parse(value));
+		return 0;
+	case 'h':
+		(void)fputs(help, stdout);
+		exit(0);
+	case 'v':
+		(void)puts("staticip-controller " STATICIP_VERSION);
+		exit(0);
+	default:
+		return err_set(err, EINVAL, "unknown option or missing value (try --help)");
+	}
+}
+
+static int
+parse_options(int argc, char **argv, struct options *options, struct err *err)
+{
+	static const struct option known[] = {{"kubeconfig", required_argument, NULL, 'k'},
+	    {"context", required_argument, NULL, 'c'},
+	    {"tables-namespace", required_argument, NULL, 't'},
+	    {"buckets", required_argument, NULL, 'b'},
+	    {"log-level", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		int rc = parse_option(option, optarg, options, err);
+		if (rc)
+			return rc;
+	}
+	if (optind < argc)
+		return err_set(err, EINVAL, "'%s' is no option (try --help)", argv[optind]);
+	return 0;
+}
+
+static int
+load_config(const struct options *options, struct kube_config *ret_config, struct err *err)
+{
+	if (options->kubeconfig)
+		return kube_config_load(options->kubeconfig, options->context, ret_config, err);
+	return kube_config_in_cluster(getenv("KUBERNETES_SERVICE_HOST"),
+	    getenv("KUBERNETES_SERVICE_PORT"),
+	    "/var/run/secrets/kubernetes.io/serviceaccount", ret_config, err);
+}
+
+static void
+on_signal(struct ev_loop *loop, struct ev_signal *watcher, int events)
+{
+	(void)events;
+	log_line(LOG_LEVEL_INFO, "ending on signal %d", watcher->signum);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static int
+run(const struct options *options, struct err *err)
+{
+	struct kube_config config = {0};
+	struct ev_loop *loop = ev_default_loop(0);
+	struct ev_signal term;
+	struct ev_signal interrupt;
+
+	if (!loop)
+		return err_set(err, ENOSYS, "cannot start the event loop");
+	int rc = load_config(options, &config, err);
+	if (rc)
+		return rc;
+	log_line(LOG_LEVEL_INFO, "staticip-controller " STATICIP_VERSION " for %s, tables in %s, %u buckets",
+	    config.server, options->controller.tables_namespace, options->controller.buckets);
+	struct kube *kube = kube_new(loop, &config, "staticip-controller/" STATICIP_VERSION);
+	struct controller *controller = controller_new(loop, kube, &options->controller, err);
+	ev_signal_init(&term, on_signal, SIGTERM);
+	ev_signal_init(&interrupt, on_signal, SIGINT);
+	ev_signal_start(loop, &term);
+	ev_signal_start(loop, &interrupt);
+	(void)ev_run(loop, 0);
+	controller_free(controller);
+	kube_free(kube);
+	ev_loop_destroy(loop);
+	return -err->code;
+}
+
+int
+main(int argc, char **argv)
+{
+	char host[256] = "staticip-controller";
+	struct options options = {.controller = {.tables_namespace = "staticip-tables",
+	                              .buckets = 64, .instance = host}};
+	struct err err = {0};
+
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (parse_options(argc, argv, &options, &err)) {
+		(void)fprintf(stderr, "staticip-controller: %s\n", err.text);
+		return 2;
+	}
+	if (run(&options, &err)) {
+		log_line(LOG_LEVEL_ERROR, "%s", err.text);
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,336 @@
+#include "controller/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/arbiter.h"
+#include "controller/incumbents.h"
+#include "controller/publish.h"
+#include "controller/report.h"
+#include "controller/tables.h"
+#include "controller/world.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "net/watch.h"
+
+enum { WATCHES = 3 };
+
+struct controller {
+	struct ev_loop *loop;
+	struct err *fatal;
+	/* what is: as the watches saw it */
+	struct world *world;
+	struct watch *watches[WATCHES];
+	/* what follows: who has which address, and the rows */
+	struct arbiter *arbiter;
+	struct tables *tables;
+	bool incumbents_known;
+	/* what is done about it */
+	struct recorder *recorder;
+	struct publisher *publisher;
+	struct reporter *reporter;
+	/* runs reconcile() once after whatever the loop delivered */
+	struct ev_prepare prepare;
+	struct ev_timer again; /* for what could not be done at once */
+};
+
+static bool
+picture_complete(const struct controller *controller)
+{
+	for (int i = 0; i < WATCHES; i++)
+		if (!watch_stats(controller->watches[i])->synced)
+			return false;
+	return publisher_synced(controller->publisher);
+}
+
+/* The published rows come first of all: who has an address keeps it (rule R3),
+ * and a restart changes no row. */
+static bool
+learn_incumbents(struct controller *controller)
+{
+	if (controller->incumbents_known)
+		return true;
+	if (publisher_check(controller->publisher, controller->fatal)) {
+		ev_break(controller->loop, EVBREAK_ALL);
+		return false;
+	}
+	size_t rows = incumbents_restore(
+	    controller->tables, controller->world, controller->arbiter);
+	log_line(LOG_LEVEL_INFO, "synced: %zu allocations, %zu pods, %zu published rows",
+	    controller->world->declared.count, controller->world->pods.count, rows);
+	controller->incumbents_known = true;
+	return true;
+}
+
+static void
+forget_deleted(struct controller *controller)
+{
+	char *uid;
+
+	while ((uid = world_next_gone(controller->world))) {
+		arbiter_remove(controller->arbiter, uid);
+		mem_free(uid);
+	}
+}
+
+/* ---- allocation → what it wants ----------------------------------------- */
+
+static void
+want_row(const struct declared *declared, unsigned index, struct wanted *row)
+{
+	const struct allocation *spec = declared->spec;
+	const struct entry *entry = &spec->entries[index];
+	scoped_free char *pod = world_pod_name(declared, index);
+
+	row->key = mem_format("%s/%s/%s%s%s", spec->network, declared->namespace, pod,
+	    spec->interface ? "/" : "", spec->interface ? spec->interface : "");
+	row->entry = *entry;
+	row->entry.ips = mem_new(entry->ip_count, sizeof(*entry->ips));
+	memcpy(row->entry.ips, entry->ips, entry->ip_count * sizeof(*entry->ips));
+	row->entry.gateways = mem_new(entry->gateway_count, sizeof(*entry->gateways));
+	if (entry->gateway_count)
+		memcpy(row->entry.gateways, entry->gateways,
+		    entry->gateway_count * sizeof(*entry->gateways));
+}
+
+static struct holding *
+what_it_wants(const struct declared *declared)
+{
+	const struct allocation *spec = declared->spec;
+	struct holding *holding = mem_new(1, sizeof(*holding));
+
+	holding->uid = mem_text(declared->uid);
+	holding->name = mem_text(declared->path);
+	holding->created = mem_text(declared->created);
+	holding->network = mem_text(spec->network);
+	holding->domain = mem_format("network/%s", spec->network);
+	memcpy(holding->gateways, spec->gateways, sizeof(holding->gateways));
+	holding->gateway_count = spec->gateway_count;
+	holding->routes = mem_new(1, sizeof(*holding->routes));
+	*holding->routes = *spec->routes;
+	holding->rows = mem_new(spec->entry_count, sizeof(*holding->rows));
+	holding->row_count = spec->entry_count;
+	for (unsigned i = 0; i < spec->entry_count; i++)
+		want_row(declared, i, &holding->rows[i]);
+	return holding;
+}
+
+/* One allocation whose spec or target changed. A spec that is not valid changes
+ * nothing: the rows of the last valid one stay. */
+static void
+arbitrate(struct controller *controller, struct declared *declared)
+{
+	if (declared->spec)
+		arbiter_put(controller->arbiter, what_it_wants(declared));
+	world_arbitrated(controller->world, declared);
+}
+
+/* ---- the story ---------------------------------------------------------- */
+
+static void
+reconcile(struct controller *controller)
+{
+	/* Nothing is decided on half a picture. */
+	if (!picture_complete(controller) || !learn_incumbents(controller))
+		return;
+
+	/* What is free again is given on before anybody asks for more. */
+	forget_deleted(controller);
+
+	/* Oldest first: who gets which address. world.c has decoded (allocation.c)
+	 * and validated (validate.c) the objects as they came; the arbiter
+	 * (arbiter.c) decides between them, and its decisions are rows wanted in
+	 * the tables (tables.c). */
+	size_t count = controller->world->work.count;
+	scoped_free void **work = tree_items(&controller->world->work);
+	for (size_t i = 0; i < count; i++)
+		if (((struct declared *)work[i])->arbitrate)
+			arbitrate(controller, work[i]);
+
+	/* Tables whose bytes differ are written, removals before additions. */
+	publisher_run(controller->publisher);
+
+	/* What became of it: status, conditions, events, where they differ. */
+	for (size_t i = 0; i < count && !reporter_busy(controller->reporter); i++) {
+		struct declared *declared = work[i];
+		if (reporter_tell(controller->reporter, declared,
+		        arbiter_find(controller->arbiter, declared->uid), controller->tables))
+			world_reported(controller->world, declared);
+	}
+}
+
+/* ---- wiring ------------------------------------------------------------- */
+
+static void
+on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
+{
+	struct controller *controller = prepare->data;
+
+	(void)loop;
+	(void)events;
+	reconcile(controller);
+}
+
+/* The loop turns at least this often, for work that waits for a time. */
+static void
+on_again(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)timer;
+	(void)events;
+}
+
+static void
+on_wake(void *cookie)
+{
+	(void)cookie; /* the loop turned: reconcile() follows */
+}
+
+static void
+on_granted(void *cookie, const struct holding *holding, const struct wanted *row)
+{
+	struct controller *controller = cookie;
+
+	tables_set(controller->tables, holding, row);
+}
+
+static void
+on_withdrawn(void *cookie, const char *key)
+{
+	struct controller *controller = cookie;
+
+	tables_drop(controller->tables, key);
+}
+
+static void
+on_holding_changed(void *cookie, const struct holding *holding)
+{
+	struct controller *controller = cookie;
+	struct declared *declared = world_find(controller->world, holding->uid);
+
+	if (declared)
+		world_want_report(controller->world, declared);
+}
+
+static void
+on_row_moved(void *cookie, const char *allocation)
+{
+	struct controller *controller = cookie;
+	struct declared *declared = world_find_named(controller->world, allocation);
+
+	if (declared)
+		world_want_report(controller->world, declared);
+}
+
+static void
+mark_restored(void *cookie, const char *key, const struct row *row,
+    const struct profile *profile)
+{
+	struct controller *controller = cookie;
+	struct declared *declared = world_find(controller->world, profile->uid);
+
+	(void)key;
+	(void)row;
+	if (!declared)
+		return;
+	declared->restored = true;
+	world_want_report(controller->world, declared);
+}
+
+static void
+on_restored(void *cookie, unsigned bucket)
+{
+	struct controller *controller = cookie;
+
+	tables_each_published(controller->tables, bucket, mark_restored, controller);
+}
+
+static void
+on_watch_fault(void *cookie, const struct err *err)
+{
+	(void)cookie;
+	log_line(LOG_LEVEL_WARN, "watch: %s", err->text);
+}
+
+static void
+on_event_fault(void *cookie, const struct err *err)
+{
+	(void)cookie;
+	log_line(LOG_LEVEL_WARN, "event not written: %s", err->text);
+}
+
+static void
+on_watch_synced(void *cookie)
+{
+	(void)cookie;
+}
+
+static const struct arbiter_events arbiter_events = {.granted = on_granted,
+    .withdrawn = on_withdrawn, .changed = on_holding_changed};
+static const struct tables_events tables_events = {.moved = on_row_moved};
+static const struct publisher_events publisher_events = {
+    .wake = on_wake, .restored = on_restored};
+
+static const struct watch_events allocation_events = {.changed = world_allocation_changed,
+    .gone = world_allocation_gone, .synced = on_watch_synced, .fault = on_watch_fault};
+static const struct watch_events stateful_set_events = {
+    .changed = world_stateful_set_changed, .gone = world_stateful_set_gone,
+    .synced = on_watch_synced, .fault = on_watch_fault};
+static const struct watch_events pod_events = {.changed = world_pod_changed,
+    .gone = world_pod_gone, .synced = on_watch_synced, .fault = on_watch_fault};
+
+static void
+start_watches(struct controller *controller, struct kube *kube)
+{
+	const struct watch_spec specs[WATCHES] = {
+	    {.path = "/apis/staticip.dev/v1alpha1/staticipallocations",
+	        .events = &allocation_events, .cookie = controller->world},
+	    {.path = "/apis/apps/v1/statefulsets", .events = &stateful_set_events,
+	        .cookie = controller->world},
+	    {.path = "/api/v1/pods", .events = &pod_events, .cookie = controller->world},
+	};
+
+	for (int i = 0; i < WATCHES; i++)
+		controller->watches[i] = watch_new(controller->loop, kube, &specs[i]);
+}
+
+struct controller *
+controller_new(struct ev_loop *loop, struct kube *kube,
+    const struct controller_options *options, struct err *ret_fatal)
+{
+	struct controller *c = mem_new(1, sizeof(*c));
+
+	*c = (struct controller){.loop = loop, .fatal = ret_fatal};
+	c->world = world_new();
+	c->arbiter = arbiter_new(&arbiter_events, c);
+	c->tables = tables_new(options->buckets, &tables_events, c);
+	c->recorder = recorder_new(kube, "controller", options->instance, on_event_fault, NULL);
+	c->publisher = publisher_new(loop, kube, c->tables, c->recorder,
+	    options->tables_namespace, &publisher_events, c);
+	c->reporter = reporter_new(kube, c->recorder, c->world, on_wake, c);
+	start_watches(c, kube);
+	ev_prepare_init(&c->prepare, on_prepare);
+	c->prepare.data = c;
+	ev_prepare_start(loop, &c->prepare);
+	ev_timer_init(&c->again, on_again, 0.5, 0.5);
+	ev_timer_start(loop, &c->again);
+	return c;
+}
+
+void
+controller_free(struct controller *controller)
+{
+	if (!controller)
+		return;
+	ev_prepare_stop(controller->loop, &controller->prepare);
+	ev_timer_stop(controller->loop, &controller->again);
+	for (int i = 0; i < WATCHES; i++)
+		watch_free(controller->watches[i]);
+	reporter_free(controller->reporter);
+	publisher_free(controller->publisher);
+	recorder_free(controller->recorder);
+	tables_free(controller->tables);
+	arbiter_free(controller->arbiter);
+	world_free(controller->world);
+	mem_free(controller);
+}
