@@ -5,6 +5,7 @@
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
 
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -152,6 +153,16 @@ $(foreach l,$(LAYERS) $(COMPONENTS),$(eval $(call unit_rules,$(l))))
 .PHONY: unit
 unit: $(UNIT_BIN) ## build and run the unit tests (SAN=address for the sanitizers)
 	$(Q)tests/unit/run.sh $(UNIT_BIN)
+
+# ---- tools of the tests: tests/tool/X.c, on lib/table -------------------------
+
+TOOL_BIN := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/tool/*.c)))
+$(TOOL_BIN:%=%.o): CPPFLAGS_LAYER := $(call pkg_cflags,$(PKG_table))
+$(TOOL_BIN): %: %.o $(call archives,table)
+	$(Q)echo "  LD      $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $< $(filter %.a,$^) $(LIBS_table)
+.PHONY: tools
+tools: $(TOOL_BIN)
 
 # ---- fuzzers: tests/fuzz/LAYER/fuzz_PARSER.c, corpus beside -----------------
 

@@ -498,8 +498,11 @@ tables_render(struct tables *tables, unsigned number, uint64_t now_s, struct buf
 	if (table_end(&writer, generation, ret_text, NULL))
 		return 0; /* cannot be: choose_lines counted */
 	if (bucket->valid &&
-	    table_same_body(ret_text->data, ret_text->length, bucket->text, bucket->length))
+	    table_same_body(ret_text->data, ret_text->length, bucket->text, bucket->length)) {
+		/* after a start: the rows were published before they were wanted */
+		mark_published(tables, bucket);
 		return 0;
+	}
 	bucket->generation = generation;
 	return 1;
 }

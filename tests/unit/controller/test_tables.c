@@ -211,6 +211,24 @@ rubbish_is_put_right_with_a_higher_generation(void **state)
 }
 
 static void
+what_a_start_finds_published_is_not_written_again(void **state)
+{
+	struct tables *next = tables_new(BUCKETS, &events, NULL);
+
+	set(*state, "net/ns/p-0", "10.0.0.1/24");
+	(void)publish_all(*state);
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		size_t length;
+		const char *text = tables_text(*state, i, &length);
+		assert_true(tables_observe(next, i, text, length));
+	}
+	set(next, "net/ns/p-0", "10.0.0.1/24");
+	assert_int_equal(publish_all(next), 0);
+	assert_int_equal(tables_row_state(next, "net/ns/p-0"), ROW_PUBLISHED);
+	tables_free(next);
+}
+
+static void
 the_last_row_of_a_network_takes_its_network_row_along(void **state)
 {
 	unsigned bucket = key_bucket("net", BUCKETS);
@@ -328,6 +346,7 @@ main(void)
 	    T(two_addresses_that_change_places_leave_both_buckets_first),
 	    T(a_write_under_way_counts_as_published),
 	    T(rubbish_is_put_right_with_a_higher_generation),
+	    T(what_a_start_finds_published_is_not_written_again),
 	    T(the_last_row_of_a_network_takes_its_network_row_along),
 	    T(a_full_bucket_refuses_newcomers_and_loses_nothing),
 	    T(in_any_order_of_writes_no_address_is_in_two_published_rows),
