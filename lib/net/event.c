@@ -1,0 +1,170 @@
+#include "net/event.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/mem.h"
+#include "table/json.h"
+
+enum { BURST = 25, NOTE_MAX = 1024, TIMEOUT_S = 10 };
+static const double refill_per_s = 0.5;
+
+struct recorder {
+	struct kube *kube;
+	char *controller, *instance;
+	void (*on_fault)(void *cookie, const struct err *err);
+	void *cookie;
+	double tokens;
+	double refilled; /* monotonic seconds */
+	unsigned serial; /* makes names of one nanosecond different */
+};
+
+static struct timespec
+now(clockid_t clock)
+{
+	struct timespec time;
+
+	(void)clock_gettime(clock, &time);
+	return time;
+}
+
+static double
+monotonic(void)
+{
+	struct timespec time = now(CLOCK_MONOTONIC);
+
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+struct recorder *
+recorder_new(struct kube *kube, const char *part, const char *instance,
+    void (*on_fault)(void *cookie, const struct err *err), void *cookie)
+{
+	struct recorder *recorder = mem_new(1, sizeof(*recorder));
+
+	recorder->kube = kube;
+	recorder->controller = mem_format("staticip.dev/%s", part);
+	recorder->instance = mem_text(instance);
+	recorder->on_fault = on_fault;
+	recorder->cookie = cookie;
+	recorder->tokens = BURST;
+	recorder->refilled = monotonic();
+	return recorder;
+}
+
+void
+recorder_free(struct recorder *recorder)
+{
+	if (!recorder)
+		return;
+	mem_free(recorder->controller);
+	mem_free(recorder->instance);
+	mem_free(recorder);
+}
+
+static bool
+take_token(struct recorder *recorder)
+{
+	double time = monotonic();
+
+	recorder->tokens += (time - recorder->refilled) * refill_per_s;
+	recorder->refilled = time;
+	if (recorder->tokens > BURST)
+		recorder->tokens = BURST;
+	if (recorder->tokens < 1)
+		return false;
+	recorder->tokens -= 1;
+	return true;
+}
+
+static void
+on_done(void *cookie, const struct kube_answer *answer)
+{
+	struct recorder *recorder = cookie;
+
+	if (!answer->ok && recorder->on_fault)
+		recorder->on_fault(recorder->cookie, &answer->err);
+}
+
+/* metav1.MicroTime on the wire. */
+static void
+print_time(char *out, size_t size)
+{
+	struct timespec time = now(CLOCK_REALTIME);
+	struct tm calendar;
+	char seconds[32];
+
+	(void)gmtime_r(&time.tv_sec, &calendar);
+	(void)strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &calendar);
+	(void)snprintf(out, size, "%s.%06ldZ", seconds, time.tv_nsec / 1000);
+}
+
+static struct json_object *
+encode_subject(const struct event_subject *subject)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_put_text(object, "apiVersion", subject->api_version);
+	json_put_text(object, "kind", subject->kind);
+	json_put_text(object, "namespace", subject->namespace);
+	json_put_text(object, "name", subject->name);
+	json_put_text(object, "uid", subject->uid);
+	return object;
+}
+
+/* NAME.HEX, as client-go names them: the object's name and the time. */
+static struct json_object *
+encode_metadata(struct recorder *recorder, const struct event_subject *subject)
+{
+	struct json_object *object = json_object_new_object();
+	struct timespec time = now(CLOCK_REALTIME);
+	uint64_t nanoseconds = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+	scoped_free char *name = mem_format(
+	    "%.200s.%" PRIx64 "%02x", subject->name, nanoseconds, recorder->serial++ & 0xff);
+
+	json_put_text(object, "name", name);
+	json_put_text(object, "namespace", subject->namespace);
+	return object;
+}
+
+static struct json_object *
+encode(struct recorder *recorder, const struct event_subject *subject, bool warning,
+    const char *reason, const char *action, const char *note)
+{
+	struct json_object *event = json_object_new_object();
+	char time[64];
+	char cut[NOTE_MAX];
+
+	print_time(time, sizeof(time));
+	(void)snprintf(cut, sizeof(cut), "%s", note);
+	json_put_text(event, "apiVersion", "events.k8s.io/v1");
+	json_put_text(event, "kind", "Event");
+	json_object_object_add(event, "metadata", encode_metadata(recorder, subject));
+	json_put_text(event, "eventTime", time);
+	json_put_text(event, "reportingController", recorder->controller);
+	json_put_text(event, "reportingInstance", recorder->instance);
+	json_put_text(event, "type", warning ? "Warning" : "Normal");
+	json_put_text(event, "reason", reason);
+	json_put_text(event, "action", action);
+	json_put_text(event, "note", cut);
+	json_object_object_add(event, "regarding", encode_subject(subject));
+	return event;
+}
+
+bool
+recorder_event(struct recorder *recorder, const struct event_subject *subject, bool warning,
+    const char *reason, const char *action, const char *note)
+{
+	if (!take_token(recorder))
+		return false;
+	scoped_json *event = encode(recorder, subject, warning, reason, action, note);
+	scoped_free char *path =
+	    mem_format("/apis/events.k8s.io/v1/namespaces/%s/events", subject->namespace);
+	/* ends with the kube client, not before: the recorder lives as long */
+	(void)kube_call(recorder->kube, "POST", path, NULL, NULL, event, TIMEOUT_S, on_done,
+	    recorder);
+	return true;
+}
