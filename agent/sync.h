@@ -1,0 +1,62 @@
+/* From the tables' ConfigMaps to the node's files. Read sync.c first. */
+#ifndef AGENT_SYNC_H
+#define AGENT_SYNC_H
+
+#include <ev.h>
+#include <json-c/json_types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "net/watch.h"
+
+struct report;
+struct sync;
+
+struct sync_spec {
+	struct ev_loop *loop;
+	struct kube *kube;     /* NULL = no watch: for tests */
+	struct report *report;
+	int root;              /* fd of the root directory, its lock held */
+	unsigned buckets;      /* K */
+	const char *namespace; /* the tables' */
+	const char *node_name;
+};
+
+enum sync_outcome {
+	SYNC_PUBLISHED, /* readers see the new table */
+	SYNC_UNCHANGED, /* they saw it already */
+	SYNC_REFUSED,   /* against a rule A1 to A8: the last good one stays */
+	SYNC_FAILED,    /* the node would not take it: stays, and is tried again */
+};
+
+/* What is in force, for logs and the file `agent`. */
+struct sync_state {
+	unsigned published; /* of K buckets */
+	uint64_t bytes;
+	bool live;
+	double last_contact; /* wall time, 0 = never */
+};
+
+/* Nothing happens before sync_start. Strings of the spec must outlive it. */
+struct sync *sync_new(const struct sync_spec *spec);
+void sync_free(struct sync *sync);
+
+/* Takes up what a predecessor left, and starts to watch. On failure (the node's
+ * directories cannot be made) nothing runs; it may be called again. */
+int sync_start(struct sync *sync, struct err *err);
+
+/* One ConfigMap that is there or changed; one that is gone. The watch calls them. */
+enum sync_outcome sync_config_map(
+    struct sync *sync, const struct object_id *id, struct json_object *config_map);
+enum sync_outcome sync_config_map_gone(struct sync *sync, const struct object_id *id);
+/* What follows, up to sync_listed, is one list: readers see all of it at once, then. */
+void sync_listing(struct sync *sync);
+/* A whole list was seen: what is in force without a ConfigMap is reported. */
+void sync_listed(struct sync *sync);
+
+/* From time to time: starts over when somebody removed files of ours. */
+void sync_check(struct sync *sync);
+struct sync_state sync_state(const struct sync *sync);
+
+#endif
