@@ -1,6 +1,6 @@
 /* sip-tables DIR...: looks at a node's tables as a plugin sees them.
  *
- * Reads all buckets of DIR (…/table/K) as one consistent picture: twice, until
+ * Reads all buckets of DIR (…/table/live or …/table/K) as one consistent picture: twice, until
  * nothing changed in between. Fails when a bucket is not whole or an address of a
  * network is in two rows; else prints each pod's row: KEY TAB IPS (with --quiet
  * only the number of rows). */
@@ -82,12 +82,13 @@ read_consistent(const char *directory, unsigned count, struct picture *picture, 
 {
 	int rc = read_once(directory, count, picture, err);
 
-	for (int tries = 0; !rc && tries < 200; tries++) {
+	for (int tries = 0; tries < 200; tries++) {
 		struct picture again = {.count = 0};
-		rc = read_once(directory, count, &again, err);
-		bool settled = !rc && same(picture, &again);
+		int rc_again = read_once(directory, count, &again, err);
+		bool settled = !rc && !rc_again && same(picture, &again);
 		release(picture);
 		*picture = again;
+		rc = rc_again; /* -ENOENT: the folder was exchanged under the reader */
 		if (settled)
 			return 0;
 	}
@@ -146,13 +147,24 @@ check_bucket(struct tree *uses, const struct buf *file, unsigned number, bool qu
 	return rows;
 }
 
+/* K: the folder's name, or what the link says. */
+static long
+buckets_of(const char *directory)
+{
+	char target[16] = "";
+	const char *last = strrchr(directory, '/');
+
+	if (readlink(directory, target, sizeof(target) - 1) < 0)
+		(void)snprintf(target, sizeof(target), "%.15s", last ? last + 1 : directory);
+	return strtol(target, NULL, 10);
+}
+
 static int
 check(const char *directory, bool quiet, struct err *err)
 {
 	static struct picture picture;
 	struct tree uses = tree_make(compare_use);
-	const char *last = strrchr(directory, '/');
-	long count = strtol(last ? last + 1 : directory, NULL, 10);
+	long count = buckets_of(directory);
 	int rows = 0;
 
 	if (count < 1 || count > TABLE_BUCKETS_MAX)

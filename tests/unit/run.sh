@@ -7,7 +7,7 @@ for program in "$@"; do
 	out=$(timeout 120 "$program" 2>&1)
 	rc=$?
 	ok=$(grep -c '^\[       OK \]' <<<"$out")
-	bad=$(grep -cE '^\[  FAILED  \] [^0-9]' <<<"$out")
+	bad=$(grep -E '^\[  FAILED  \] [^0-9]' <<<"$out" | sort -u | wc -l)
 	if [ $rc != 0 ] || [ "$ok" = 0 ]; then
 		[ "$bad" != 0 ] || bad=1
 		printf '%s\n' "--- $program (exit $rc)" "$out"

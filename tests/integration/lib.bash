@@ -1,0 +1,107 @@
+# Helpers of the integration tests. Read from the environment: REPO, BUILD, BIN, WORK.
+# shellcheck shell=bash
+
+API=https://127.0.0.1:6443
+export KUBECONFIG=$WORK/kubeconfig
+kubectl() { "$BIN/kubectl" "$@"; }
+
+# wait_until SECONDS COMMAND...: until it succeeds; fails with its last output.
+wait_until() {
+	local end=$((SECONDS + $1)) out
+	shift
+	until out=$("$@" 2>&1); do
+		if [ $SECONDS -ge $end ]; then
+			echo "not in time: $*"
+			echo "$out"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# start NAME COMMAND...: in the background, output in $WORK/NAME.log, pid in NAME.pid.
+start() {
+	local name=$1
+	shift
+	"$@" >>"$WORK/$name.log" 2>&1 3>&- &
+	echo $! >"$WORK/$name.pid"
+	disown
+}
+kill_it() { # SIGNAL NAME
+	local pid
+	pid=$(cat "$WORK/$2.pid")
+	kill -s "$1" "$pid" && { [ "$1" = STOP ] || [ "$1" = CONT ] || tail --pid="$pid" -f /dev/null; }
+}
+
+start_apiserver() {
+	start apiserver "$BIN/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --cert-dir "$WORK/pki" \
+		--secure-port 6443 --bind-address 127.0.0.1 --advertise-address 192.0.2.1 --authorization-mode RBAC \
+		--service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes.default.svc \
+		--service-account-key-file "$WORK/pki/sa.pub" --service-account-signing-key-file "$WORK/pki/sa.key" \
+		--endpoint-reconciler-type=none --token-auth-file "$WORK/pki/tokens" --disable-admission-plugins ServiceAccount
+	wait_until 60 kubectl get --raw /readyz
+}
+
+# kubeconfig SERVER: as administrator, by token, like a pod's.
+kubeconfig() {
+	cat <<-EOK
+		apiVersion: v1
+		kind: Config
+		clusters: [{name: t, cluster: {server: "$1", insecure-skip-tls-verify: true}}]
+		users: [{name: u, user: {token: secret}}]
+		contexts: [{name: c, context: {cluster: t, user: u}}]
+		current-context: c
+	EOK
+}
+
+start_control_plane() {
+	openssl genrsa -out "$WORK/pki/sa.key" 2048 2>/dev/null
+	openssl rsa -in "$WORK/pki/sa.key" -pubout -out "$WORK/pki/sa.pub" 2>/dev/null
+	echo 'secret,admin,1,"system:masters"' >"$WORK/pki/tokens"
+	kubeconfig $API >"$KUBECONFIG"
+	start etcd "$BIN/etcd" --data-dir "$WORK/etcd" --listen-client-urls http://127.0.0.1:2379 \
+		--advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync --log-level warn
+	start_apiserver || { tail -n 20 "$WORK"/*.log; return 1; }
+	kubectl apply -f "$REPO/crds" >/dev/null
+	kubectl wait --for condition=Established --timeout 20s crd --all >/dev/null
+}
+
+# fresh NAME: a namespace for tables and one for allocations of this test.
+fresh() {
+	TABLES=$1-tables NS=$1
+	kubectl create namespace "$TABLES" >/dev/null
+	kubectl create namespace "$NS" >/dev/null
+}
+
+start_controller() { # [KUBECONFIG]
+	start controller "$BUILD/staticip-controller" --kubeconfig="${1:-$KUBECONFIG}" --tables-namespace="$TABLES" --log-level=debug
+}
+start_agent() { # NODE [KUBECONFIG]
+	mkdir -p "$WORK/$1"
+	start "agent-$1" "$BUILD/staticip-agent" --kubeconfig="${2:-$KUBECONFIG}" --tables-namespace="$TABLES" \
+		--root="$WORK/$1" --node-name="$1" --log-level=debug
+}
+tables_of() {
+	local out
+	out=$("$BUILD/tests/tool/sip_tables" "$WORK/$1/table/live") || return
+	LC_ALL=C sort <<<"$out"
+}
+
+# What the API server says is declared and not refused, as tables_of prints it.
+declared() {
+	kubectl get staticipallocations -n "$NS" -o json | python3 "$REPO/tests/integration/declared.py"
+}
+# settled NODE: the node's table is exactly what is declared.
+settled() { diff <(declared) <(tables_of "$1"); }
+
+# Ends what start started, tests' last act.
+stop_all() {
+	local file
+	touch "$WORK/enough" # ends the loops of a test that failed
+	for file in "$WORK"/controller.pid "$WORK"/agent-*.pid "$WORK"/proxy*.pid; do
+		[ ! -e "$file" ] || kill -s KILL "$(cat "$file")" 2>/dev/null || true
+		rm -f "$file"
+	done
+	rm -rf "$WORK"/n[0-9]*
+	kubectl delete staticipallocations -A --all >/dev/null 2>&1 || true
+}

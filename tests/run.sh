@@ -1,0 +1,74 @@
+#!/bin/bash
+# Every test, in stages; what a stage prints is in build/test-logs/STAGE.log, and is
+# shown when it fails. The last line is "N passed, N failed".
+#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios fuzz integration e2e
+set -uo pipefail
+cd "$(dirname "$0")/.."
+logs=build/test-logs
+mkdir -p "$logs"
+passed=0 failed=0 begin=$SECONDS
+
+# stage NAME WHAT COMMAND...: the command's line "…: N passed, M failed" is its result;
+# without one, it counts as one test by its exit status.
+stage() {
+	local name=$1 what=$2 rc line ok bad start=$SECONDS
+	shift 2
+	echo "== $name: $what"
+	"$@" >"$logs/$name.log" 2>&1 &
+	wait_with_progress $! "$name"
+	rc=$?
+	line=$(grep -E '^[a-z0-9 -]+: [0-9]+ passed, [0-9]+ failed$' "$logs/$name.log" | tail -n 1)
+	ok=$(sed -n 's/.*: \([0-9]*\) passed.*/\1/p' <<<"$line") bad=$(sed -n 's/.*, \([0-9]*\) failed.*/\1/p' <<<"$line")
+	if [ -z "$line" ]; then ok=$((rc == 0)) bad=$((rc != 0)); fi
+	if [ "$rc" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
+	passed=$((passed + ok)) failed=$((failed + bad))
+	grep -hE '^ok .* # skip' "$logs/$name.log" | sed 's/^/   skipped: /'
+	[ "$bad" = 0 ] || sed 's/^/   | /' "$logs/$name.log" | tail -n 150
+	echo "   $ok passed, $bad failed in $((SECONDS - start)) s"
+}
+
+# A line every 30 s, so that nobody thinks that it hangs.
+wait_with_progress() {
+	local pid=$1 name=$2 waited=0
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 1
+		waited=$((waited + 1))
+		if [ $((waited % 30)) = 0 ]; then echo "   … $waited s: $(tail -n 1 "$logs/$name.log" | cut -c1-100)"; fi
+	done
+	wait "$pid"
+}
+
+run_stage() {
+	case $1 in
+	checks) stage checks "layers, headers, banned calls, gcc and clang without a warning" make --no-print-directory -j2 check ;;
+	unit) stage unit "every module by itself" make --no-print-directory -j2 unit ;;
+	sanitizers) stage sanitizers "the same with address and undefined-behaviour sanitizers" make --no-print-directory -j2 SAN=address unit ;;
+	scenarios) stage scenarios "CNI cases against the built plugin" tests/scenarios/run.sh build/staticip ;;
+	fuzz) stage fuzz "every parser, ${FUZZ_SECONDS:-30} s each" make --no-print-directory -j2 fuzz
+		sed -n '/^coverage/,/^fuzz:/{/^fuzz:/!s/^/   /p}' "$logs/fuzz.log" ;;
+	integration) stage integration "controller and agents against a real API server, with faults" tests/integration/run.sh ;;
+	e2e) stage e2e "the chart on real nodes" tests/e2e/run.sh ;;
+	*) echo "no such stage: $1" >&2; exit 2 ;;
+	esac
+}
+
+interrupted() {
+	trap '' INT TERM
+	kill -- $(jobs -p) 2>/dev/null
+	wait
+	echo "interrupted"
+	exit 130
+}
+trap interrupted INT TERM
+
+[ $# -gt 0 ] || set -- checks unit sanitizers scenarios fuzz integration e2e
+make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
+for name in "$@"; do
+	case $name in
+	integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
+	esac
+	run_stage "$name"
+done
+echo "all in $((SECONDS - begin)) s; logs in $logs"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ] && [ $passed != 0 ]
