@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every test, in stages; what a stage prints is in build/test-logs/STAGE.log, and is
 # shown when it fails. The last line is "N passed, N failed".
-#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios fuzz integration e2e
+#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios fuzz client integration e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/test-logs
@@ -17,7 +17,7 @@ stage() {
 	"$@" >"$logs/$name.log" 2>&1 &
 	wait_with_progress $! "$name"
 	rc=$?
-	line=$(grep -E '^[a-z0-9 -]+: [0-9]+ passed, [0-9]+ failed$' "$logs/$name.log" | tail -n 1)
+	line=$(grep -E '^[a-z0-9_ -]+: [0-9]+ passed, [0-9]+ failed$' "$logs/$name.log" | tail -n 1)
 	ok=$(sed -n 's/.*: \([0-9]*\) passed.*/\1/p' <<<"$line") bad=$(sed -n 's/.*, \([0-9]*\) failed.*/\1/p' <<<"$line")
 	if [ -z "$line" ]; then ok=$((rc == 0)) bad=$((rc != 0)); fi
 	if [ "$rc" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
@@ -46,6 +46,7 @@ run_stage() {
 	scenarios) stage scenarios "CNI cases against the built plugin" tests/scenarios/run.sh build/staticip ;;
 	fuzz) stage fuzz "every parser, ${FUZZ_SECONDS:-30} s each" make --no-print-directory -j2 fuzz
 		sed -n '/^coverage/,/^fuzz:/{/^fuzz:/!s/^/   /p}' "$logs/fuzz.log" ;;
+	client) stage client "the API client against a real API server" tests/integration/net_watch.sh ;;
 	integration) stage integration "controller and agents against a real API server, with faults" tests/integration/run.sh ;;
 	e2e) stage e2e "the chart on real nodes" tests/e2e/run.sh ;;
 	*) echo "no such stage: $1" >&2; exit 2 ;;
@@ -61,11 +62,11 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-[ $# -gt 0 ] || set -- checks unit sanitizers scenarios fuzz integration e2e
+[ $# -gt 0 ] || set -- checks unit sanitizers scenarios fuzz client integration e2e
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
 for name in "$@"; do
 	case $name in
-	integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
+	client | integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
 	esac
 	run_stage "$name"
 done
