@@ -278,6 +278,9 @@ allocation_decode(struct json_object *spec, struct allocation **ret_allocation,
 	if (!rc)
 		rc = routes_decode(json_path(spec, "routes"), "spec.routes", false, a->routes, err);
 	if (rc) {
+		/* what has no rule of its own is a matter of form */
+		if (err && !strstr(err->text, "(rule "))
+			(void)err_append(err, " (rule V1)");
 		allocation_free(a);
 		return rc;
 	}

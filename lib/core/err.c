@@ -13,13 +13,15 @@ print_bounded(char *text, size_t size, const char *format, va_list args)
 		memcpy(text + size - 4, "...", 4);
 }
 
-static void
-append(struct err *err, const char *text)
+int
+err_append(struct err *err, const char *text)
 {
+	if (!err)
+		return -1;
 	size_t used = strlen(err->text);
-
 	if (used + strlen(text) < sizeof(err->text))
 		memcpy(err->text + used, text, strlen(text) + 1);
+	return -err->code;
 }
 
 int
@@ -47,9 +49,8 @@ err_errno(struct err *err, int code, const char *format, ...)
 	va_start(args, format);
 	print_bounded(err->text, sizeof(err->text), format, args);
 	va_end(args);
-	append(err, ": ");
-	append(err, strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error");
-	return -code;
+	(void)err_append(err, ": ");
+	return err_append(err, strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error");
 }
 
 int

@@ -29,4 +29,7 @@ int err_errno(struct err *err, int code, const char *format, ...)
 int err_wrap(struct err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Puts text behind the sentence, as far as there is room; returns -err->code. */
+int err_append(struct err *err, const char *text);
+
 #endif

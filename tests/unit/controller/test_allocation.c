@@ -65,7 +65,7 @@ bad_specs_are_refused_with_field_and_rule(void **state)
 	    {POD "\"addresses\":[{\"ips\":[]}]", "spec.addresses[0].ips is empty"},
 	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]},{\"ips\":[\"10.0.2.5/24\"]}]", "rule V3"},
 	    {POD "\"addressRanges\":[\"10.0.2.40-10.0.2.49/24\"]", "rule V3"},
-	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4\"]}]", "spec.addresses[0].ips[0]: '10.0.2.4' has no /prefix"},
+	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4\"]}]", "spec.addresses[0].ips[0]: '10.0.2.4' has no /prefix length (rule V1)"},
 	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.04/24\"]}]", "spec.addresses[0].ips[0]"},
 	    {POD "\"addresses\":[{\"ips\":[7]}]", "spec.addresses[0].ips[0]"},
 	    {SET "\"addressRanges\":[\"10.0.2.40-10.0.2.49\"]", "rule V4"},
