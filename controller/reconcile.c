@@ -125,6 +125,31 @@ arbitrate(struct controller *controller, struct declared *declared)
 	world_arbitrated(controller->world, declared);
 }
 
+static void
+arbitrate_marked(struct controller *controller)
+{
+	size_t count = controller->world->work.count;
+	scoped_free void **work = tree_items(&controller->world->work);
+
+	for (size_t i = 0; i < count; i++)
+		if (((struct declared *)work[i])->arbitrate)
+			arbitrate(controller, work[i]);
+}
+
+static void
+report_marked(struct controller *controller)
+{
+	size_t count = controller->world->work.count;
+	scoped_free void **work = tree_items(&controller->world->work);
+
+	for (size_t i = 0; i < count && !reporter_busy(controller->reporter); i++) {
+		struct declared *declared = work[i];
+		if (reporter_tell(controller->reporter, declared,
+		        arbiter_find(controller->arbiter, declared->uid), controller->tables))
+			world_reported(controller->world, declared);
+	}
+}
+
 /* ---- the story ---------------------------------------------------------- */
 
 static void
@@ -141,22 +166,13 @@ reconcile(struct controller *controller)
 	 * and validated (validate.c) the objects as they came; the arbiter
 	 * (arbiter.c) decides between them, and its decisions are rows wanted in
 	 * the tables (tables.c). */
-	size_t count = controller->world->work.count;
-	scoped_free void **work = tree_items(&controller->world->work);
-	for (size_t i = 0; i < count; i++)
-		if (((struct declared *)work[i])->arbitrate)
-			arbitrate(controller, work[i]);
+	arbitrate_marked(controller);
 
 	/* Tables whose bytes differ are written, removals before additions. */
 	publisher_run(controller->publisher);
 
 	/* What became of it: status, conditions, events, where they differ. */
-	for (size_t i = 0; i < count && !reporter_busy(controller->reporter); i++) {
-		struct declared *declared = work[i];
-		if (reporter_tell(controller->reporter, declared,
-		        arbiter_find(controller->arbiter, declared->uid), controller->tables))
-			world_reported(controller->world, declared);
-	}
+	report_marked(controller);
 }
 
 /* ---- wiring ------------------------------------------------------------- */
