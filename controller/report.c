@@ -9,6 +9,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "net/clock.h"
 #include "table/json.h"
 
 enum { WRITES_AT_ONCE = 8, WRITE_TIMEOUT_S = 15 };
@@ -78,15 +79,6 @@ unlink_write(struct write *write)
 	write->reporter->count--;
 }
 
-static double
-monotonic(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void
 on_written(void *cookie, const struct kube_answer *answer)
 {
@@ -103,7 +95,7 @@ on_written(void *cookie, const struct kube_answer *answer)
 		    answer->err.text);
 		if (declared) {
 			declared->status_hash = 0;
-			declared->retry_at = monotonic() + retry_s;
+			declared->retry_at = clock_seconds() + retry_s;
 			world_want_report(reporter->world, declared);
 		}
 	}
@@ -184,8 +176,8 @@ wait_for_rows(struct declared *declared, const struct condition *programmed)
 		return false;
 	}
 	if (declared->pending_since == 0)
-		declared->pending_since = monotonic();
-	return monotonic() - declared->pending_since < patience_s;
+		declared->pending_since = clock_seconds();
+	return clock_seconds() - declared->pending_since < patience_s;
 }
 
 bool
@@ -197,7 +189,7 @@ reporter_tell(struct reporter *reporter, struct declared *declared,
 	time_t seconds = time(NULL);
 	struct tm calendar;
 
-	if (declared->writing || reporter_busy(reporter) || monotonic() < declared->retry_at)
+	if (declared->writing || reporter_busy(reporter) || clock_seconds() < declared->retry_at)
 		return false;
 	(void)gmtime_r(&seconds, &calendar);
 	(void)strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &calendar);

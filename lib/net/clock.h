@@ -1,4 +1,4 @@
-/* Time for durations, and chance for jitter. Private to lib/net. */
+/* Time for durations, and chance for jitter. */
 #ifndef NET_CLOCK_H
 #define NET_CLOCK_H
 

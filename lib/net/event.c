@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/mem.h"
+#include "net/clock.h"
 #include "table/json.h"
 
 enum { BURST = 25, NOTE_MAX = 1024, TIMEOUT_S = 10 };
@@ -23,20 +24,12 @@ struct recorder {
 };
 
 static struct timespec
-now(clockid_t clock)
+wall_time(void)
 {
 	struct timespec time;
 
-	(void)clock_gettime(clock, &time);
+	(void)clock_gettime(CLOCK_REALTIME, &time);
 	return time;
-}
-
-static double
-monotonic(void)
-{
-	struct timespec time = now(CLOCK_MONOTONIC);
-
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 struct recorder *
@@ -51,7 +44,7 @@ recorder_new(struct kube *kube, const char *part, const char *instance,
 	recorder->on_fault = on_fault;
 	recorder->cookie = cookie;
 	recorder->tokens = BURST;
-	recorder->refilled = monotonic();
+	recorder->refilled = clock_seconds();
 	return recorder;
 }
 
@@ -68,7 +61,7 @@ recorder_free(struct recorder *recorder)
 static bool
 take_token(struct recorder *recorder)
 {
-	double time = monotonic();
+	double time = clock_seconds();
 
 	recorder->tokens += (time - recorder->refilled) * refill_per_s;
 	recorder->refilled = time;
@@ -93,7 +86,7 @@ on_done(void *cookie, const struct kube_answer *answer)
 static void
 print_time(char *out, size_t size)
 {
-	struct timespec time = now(CLOCK_REALTIME);
+	struct timespec time = wall_time();
 	struct tm calendar;
 	char seconds[32];
 
@@ -120,7 +113,7 @@ static struct json_object *
 encode_metadata(struct recorder *recorder, const struct event_subject *subject)
 {
 	struct json_object *object = json_object_new_object();
-	struct timespec time = now(CLOCK_REALTIME);
+	struct timespec time = wall_time();
 	uint64_t nanoseconds = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 	scoped_free char *name = mem_format(
 	    "%.200s.%" PRIx64 "%02x", subject->name, nanoseconds, recorder->serial++ & 0xff);
