@@ -12,8 +12,6 @@
 #include "core/mem.h"
 
 enum {
-	/* The plugin's program: 1.5 MiB, several times that with debug symbols. */
-	PLUGIN_BYTES_MAX = 64 * 1024 * 1024,
 	PLUGIN_MODE = 0755,
 };
 

@@ -14,7 +14,6 @@
 #include "core/mem.h"
 
 enum {
-	LOCK_FILE_MAX = 4096, /* we write about 200 bytes */
 	LOCK_TRIES_PER_S = 5,
 };
 

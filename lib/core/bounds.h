@@ -52,8 +52,39 @@ enum {
 	LIST_BYTES_MAX = 64 * 1024 * 1024,
 	LIST_PAGE_ITEMS = 500,
 
+	/* Objects that one watch remembers by name. 150 000 pods are the largest
+	 * cluster that Kubernetes claims ("Considerations for large clusters"). */
+	WATCH_OBJECTS_MAX = 1000 * 1000,
+	/* Deepest nesting of an API object; custom resources go deeper than what
+	 * json-c allows by default (32); the API server itself stops at 10 000. */
+	API_JSON_DEPTH_MAX = 128,
+
 	/* Small configuration files: kubeconfig, token, CA bundle. */
 	CONFIG_FILE_MAX = 1024 * 1024,
+	/* The plugin's program, which the agent copies; it has about 2 MiB. */
+	PLUGIN_BYTES_MAX = 64 * 1024 * 1024,
+	/* The agent's file "agent"; it has about 200 bytes. */
+	LOCK_FILE_MAX = 4096,
+
+	/* cniVersion: "1.1.0", with room for what a person may write instead. */
+	VERSION_TEXT_MAX = 32,
+	/* What other plugins of a chain may have answered: far more than any main
+	 * plugin makes, and few enough to look at one by one. */
+	PREV_IPS_MAX = 64,
+	PREV_INTERFACES_MAX = 64,
+	PREV_ROUTES_MAX = 1024,
+	/* Addresses that a runtime may ask for on one road. */
+	REQUESTED_IPS_MAX = 16,
+	/* What the plugin prints: a prevResult, which came with standard input,
+	 * and at most ROUTES_MAX routes; JSON escapes may make text six times as
+	 * long. */
+	OUTPUT_BYTES_MAX = 6 * 1024 * 1024,
+	/* How long VERSION waits for an input that it can do without. */
+	VERSION_INPUT_MS = 1000,
+	/* What one dump of the kernel may yield after its filter: addresses, routes,
+	 * links. A node with a full BGP table has about a million routes, of which
+	 * a filter takes a handful. */
+	KERNEL_ITEMS_MAX = 65536,
 };
 
 #endif

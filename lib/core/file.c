@@ -14,7 +14,8 @@
 int
 file_read_fd(int fd, const char *what, struct buf *buf, struct err *err)
 {
-	char chunk[16 * 1024];
+	/* small: it is cleared first, and the plugin pays for each page */
+	char chunk[4 * 1024];
 
 	for (;;) {
 		ssize_t got = read(fd, chunk, sizeof(chunk));

@@ -8,11 +8,7 @@
 
 #include "core/err.h"
 
-/* json-c's default of 32 is not enough for objects with free schemas (a CRD's
- * openAPIV3Schema); the API server itself stops at 10 000. */
-enum { API_JSON_DEPTH_MAX = 128 };
-
-/* One object in length bytes, strict, UTF-8 checked, only space behind it.
+/* One object in length bytes, strict, at most API_JSON_DEPTH_MAX deep, UTF-8 checked, only space behind it.
  * Returns 0 (the caller puts *ret_value) or -EBADMSG. */
 int api_json_parse(const char *text, size_t length, struct json_object **ret_value,
     struct err *err);

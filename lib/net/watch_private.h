@@ -16,9 +16,6 @@
 #include "net/watch_backoff.h"
 
 enum {
-	/* Objects of one resource. 150 000 pods are the largest cluster that
-	 * Kubernetes claims (k8s.io "Considerations for large clusters"). */
-	WATCH_OBJECTS_MAX = 1000 * 1000,
 	/* Streams in a row that the server refused or ended without an event, before
 	 * the resourceVersion itself is doubted and the list asked for. */
 	WATCH_REFUSALS_MAX = 5,

@@ -1,0 +1,86 @@
+/* The kernel's links, addresses and routes of one network namespace, by
+ * rtnetlink (libnl-3; rtnetlink(7), linux/rtnetlink.h). */
+#ifndef NODE_KERNEL_H
+#define NODE_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "table/ip.h"
+#include "table/route.h"
+
+/* A netlink socket; it belongs to the namespace it was opened in, for life. */
+struct kernel;
+
+struct kernel_link {
+	unsigned index;
+	unsigned flags;  /* IFF_UP, IFF_LOOPBACK, ... (linux/if.h) */
+	unsigned master; /* of which bridge, bond or VRF it is a port; 0 = none */
+};
+
+struct kernel_address {
+	unsigned index; /* of the link it is on */
+	struct cidr cidr;
+	uint32_t flags; /* IFA_F_SECONDARY, ... (linux/if_addr.h) */
+	uint8_t scope;  /* RT_SCOPE_UNIVERSE for global ones */
+};
+
+/* A unicast route over one link. Of several next hops each is one such route. */
+struct kernel_route {
+	struct route route;
+	unsigned index;   /* of the link it leaves by; 0 = none */
+	struct ip source; /* preferred source address; family 0 = none */
+};
+
+/* Which routes a dump is about; zero fields mean any. */
+struct kernel_filter {
+	unsigned index;
+	bool default_only; /* 0.0.0.0/0 and ::/0 of the main table */
+};
+
+/* Opens a socket in the namespace netns, or in our own for -1. */
+int kernel_open(int netns, struct kernel **ret_kernel, struct err *err);
+/* NULL is fine. */
+void kernel_close(struct kernel *kernel);
+#define scoped_kernel __attribute__((cleanup(kernel_cleanup))) struct kernel
+void kernel_cleanup(struct kernel **kernel);
+
+/* The index of the link of this name; -ENODEV when there is none. */
+int kernel_link_index(struct kernel *kernel, const char *name, unsigned *ret_index,
+    struct err *err);
+
+/* Whole lists, both families, in the kernel's order; the caller frees *ret_list
+ * (mem_free). A dump that the kernel marks as interrupted by a change is made
+ * again, at most KERNEL_DUMP_TRIES times; then -EAGAIN. */
+int kernel_links(struct kernel *kernel, struct kernel_link **ret_list, size_t *ret_count,
+    struct err *err);
+int kernel_addresses(struct kernel *kernel, struct kernel_address **ret_list,
+    size_t *ret_count, struct err *err);
+int kernel_routes(struct kernel *kernel, const struct kernel_filter *filter,
+    struct kernel_route **ret_list, size_t *ret_count, struct err *err);
+
+/* "10.9.0.0/16 via 10.0.2.99" into out (KERNEL_ROUTE_TEXT_MAX bytes); returns out. */
+enum { KERNEL_ROUTE_TEXT_MAX = 2 * ADDRESS_TEXT_MAX + 8 };
+const char *kernel_route_print(const struct kernel_route *route, char *out);
+
+/* Adds a route. -EEXIST when there is one with this dst, table and priority,
+ * whatever its gateway and link: kernel_route_matches tells whether it is the
+ * same. Other refusals carry the kernel's own words. */
+int kernel_route_add(struct kernel *kernel, const struct kernel_route *route,
+    struct err *err);
+/* Removes exactly this route; -ESRCH when it is not there. */
+int kernel_route_delete(struct kernel *kernel, const struct kernel_route *route,
+    struct err *err);
+/* Whether a route of a dump has the place that wanted would take: same dst, table
+ * and priority. */
+bool kernel_route_rivals(const struct kernel_route *found,
+    const struct kernel_route *wanted);
+/* Whether a route of a dump is what kernel_route_add made of wanted: dst, gw,
+ * link, table and priority as the kernel fills them in; mtu and advmss where
+ * wanted has them. */
+bool kernel_route_matches(const struct kernel_route *found,
+    const struct kernel_route *wanted);
+
+#endif

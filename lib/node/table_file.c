@@ -1,0 +1,108 @@
+#include "node/table_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/bounds.h"
+#include "core/mem.h"
+#include "core/num.h"
+#include "table/key.h"
+
+/* The target of table/live: how many buckets there are. */
+static int
+read_live(int tables, unsigned *ret_buckets, struct err *err)
+{
+	char target[16];
+	uint64_t buckets = 0;
+	ssize_t length = readlinkat(tables, "live", target, sizeof(target));
+
+	if (length < 0)
+		return err_errno(err, errno, "cannot read link table/live");
+	int rc = num_parse(
+	    target, (size_t)length, TABLE_BUCKETS_MAX, "table/live", &buckets, NULL);
+	if (rc || !key_bucket_count_valid((unsigned)buckets))
+		return err_set(err, EBADMSG,
+		    "link table/live says '%.*s', which is no number of buckets", (int)length,
+		    target);
+	*ret_buckets = (unsigned)buckets;
+	return 0;
+}
+
+int
+table_file_open(const char *root, struct table_file *ret_file, struct err *err)
+{
+	char name[16];
+	scoped_free char *path = mem_format("%s/table", root);
+	unsigned buckets = 0;
+	scoped_fd int tables = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (tables < 0)
+		return err_errno(err, errno, "cannot open directory %s", path);
+	int rc = read_live(tables, &buckets, err);
+	if (rc)
+		return rc;
+	/* by number and not through the link, which may change meanwhile */
+	(void)snprintf(name, sizeof(name), "%u", buckets);
+	int directory = openat(tables, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return err_errno(err, errno, "cannot open directory %s/%s", path, name);
+	*ret_file = (struct table_file){.directory = directory, .buckets = buckets};
+	return 0;
+}
+
+void
+table_file_close(struct table_file *file)
+{
+	mem_cleanup_fd(&file->directory);
+	file->directory = -1;
+}
+
+/* An empty file cannot be mapped (mmap(2)); it is no table either. */
+static int
+map_bytes(int fd, const char *name, struct table_bucket *ret_bucket, struct err *err)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return err_errno(err, errno, "cannot look at bucket %s", name);
+	if (!S_ISREG(status.st_mode) || status.st_size == 0)
+		return err_set(err, EBADMSG, "bucket %s is empty or no file", name);
+	if (status.st_size > TABLE_BYTES_MAX)
+		return err_set(err, EFBIG,
+		    "bucket %s has %lld bytes, at most %d are allowed", name,
+		    (long long)status.st_size, TABLE_BYTES_MAX);
+	size_t length = (size_t)status.st_size;
+	void *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return err_errno(err, errno, "cannot map bucket %s", name);
+	*ret_bucket = (struct table_bucket){.text = bytes, .length = length};
+	return 0;
+}
+
+int
+table_bucket_map(const struct table_file *file, unsigned number,
+    struct table_bucket *ret_bucket, struct err *err)
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%u", number);
+	scoped_fd int fd =
+	    openat(file->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open bucket %s of %u", name, file->buckets);
+	return map_bytes(fd, name, ret_bucket, err);
+}
+
+void
+table_bucket_unmap(struct table_bucket *bucket)
+{
+	if (bucket->text)
+		(void)munmap((void *)(uintptr_t)bucket->text, bucket->length);
+	*bucket = (struct table_bucket){0};
+}

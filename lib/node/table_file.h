@@ -1,0 +1,41 @@
+/* The tables of one node below its root directory, /run/staticip:
+ *
+ *   table/live   symbolic link whose target is the number of buckets, "64"
+ *   table/64/7   bucket 7 of 64, replaced by rename only (I3)
+ */
+#ifndef NODE_TABLE_FILE_H
+#define NODE_TABLE_FILE_H
+
+#include <stddef.h>
+
+#include "core/err.h"
+
+/* An opened set of buckets. */
+struct table_file {
+	int directory; /* table/K; -1 = not open */
+	unsigned buckets;
+};
+
+/* The bytes of one bucket; they stay as they are while mapped, whatever is
+ * published meanwhile. */
+struct table_bucket {
+	const char *text;
+	size_t length;
+};
+
+/* Opens the live set below root (an absolute path). -ENOENT: none was published
+ * since the node booted. */
+int table_file_open(const char *root, struct table_file *ret_file, struct err *err);
+/* May be closed twice, or when it was never opened ({.directory = -1}). */
+void table_file_close(struct table_file *file);
+#define scoped_table_file __attribute__((cleanup(table_file_close))) struct table_file
+
+/* Maps bucket number. -ENOENT: it was not published yet; -EFBIG: larger than
+ * TABLE_BYTES_MAX. The bytes are what the agent verified. */
+int table_bucket_map(const struct table_file *file, unsigned number,
+    struct table_bucket *ret_bucket, struct err *err);
+/* Fine on a zeroed bucket. */
+void table_bucket_unmap(struct table_bucket *bucket);
+#define scoped_bucket __attribute__((cleanup(table_bucket_unmap))) struct table_bucket
+
+#endif

@@ -1,0 +1,17 @@
+/* The host's own settings, /etc/staticip/plugin.json: {"root": "/run/staticip"}.
+ * Paths come from here and never from the network configuration, which a tenant
+ * may be able to write (I10). */
+#ifndef PLUGIN_HOST_FILE_H
+#define PLUGIN_HOST_FILE_H
+
+#include "core/err.h"
+
+#define HOST_FILE "/etc/staticip/plugin.json"
+#define HOST_FILE_ROOT "/run/staticip"
+
+/* The root directory of the tables: from the file at path, else HOST_FILE_ROOT.
+ * Other keys are ignored. The caller frees *ret_root (mem_free). A file that is
+ * there and wrong is an error of code 7: a guess would read the wrong tables. */
+int host_file_root(const char *path, char **ret_root, struct err *err);
+
+#endif

@@ -1,0 +1,181 @@
+#include "plugin/ipam.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "plugin/cni_args.h"
+#include "plugin/cni_error.h"
+#include "plugin/cni_result.h"
+#include "plugin/host_file.h"
+#include "plugin/lookup.h"
+#include "plugin/prev_result.h"
+#include "plugin/requested.h"
+#include "table/json.h"
+
+/* Keys of `ipam` that mean another source of addresses, or change what a source
+ * gives (DESIGN.md, section 8). Ignoring one would hand out something else than
+ * was written there. */
+static const char *const refused_keys[] = {"allocations", "gateway", "addresses", "subnet",
+    "rangeStart", "rangeEnd", "ranges", "fixedStart", "fixedEnd", "index", "hostAddress",
+    "routes", "dns", "resolvConf", "wait"};
+
+static int
+check_keys(const struct cni_config *config, struct err *err)
+{
+	const char *refused = NULL;
+
+	for (size_t i = 0; i < sizeof(refused_keys) / sizeof(refused_keys[0]); i++)
+		if (json_object_object_get_ex(config->ipam, refused_keys[i], NULL))
+			refused = refused_keys[i];
+	if (json_path(config->json, "runtimeConfig.ipRanges"))
+		return err_set(err, CNI_ERROR_CONFIG,
+		    "runtimeConfig.ipRanges is not supported by this version of staticip; the "
+		    "addresses of network %s come from the cluster's StaticIPAllocations",
+		    config->name);
+	if (!refused)
+		return 0;
+	return err_set(err, CNI_ERROR_CONFIG,
+	    "ipam.%s of network %s is not supported by this version of staticip; remove it: "
+	    "addresses, gateways and routes come from the cluster's StaticIPAllocations",
+	    refused, config->name);
+}
+
+/* Everything up to the row: what ADD and CHECK have in common. */
+static int
+find_answer(const struct cni_request *request, struct lookup_answer *ret_answer,
+    struct err *err)
+{
+	const struct cni_environment *environment = request->environment;
+	scoped_args args = {0};
+	scoped_free char *root = NULL;
+	int rc = check_keys(&request->config, err);
+
+	if (!rc)
+		rc = cni_args_parse(environment->args, &args, err);
+	if (!rc)
+		rc = cni_args_need_pod(&args, err);
+	if (!rc)
+		rc = host_file_root(request->host_file, &root, err);
+	if (rc)
+		return rc;
+	const struct lookup asked = {.network = request->config.name,
+	    .namespace = args.namespace,
+	    .pod = args.pod,
+	    .ifname = environment->ifname};
+	rc = lookup_pod(root, &asked, ret_answer, err);
+	return rc ? rc : requested_check(&request->config, &args, ret_answer, err);
+}
+
+static bool
+row_has_family(const struct row *row, uint8_t family)
+{
+	for (unsigned i = 0; i < row->ip_count; i++)
+		if (row->ips[i].ip.family == family)
+			return true;
+	return false;
+}
+
+/* An allocation may have entries of one family and routes of both: a route of a
+ * family that this pod has no address of could only fail in the main plugin. */
+static void
+drop_foreign_routes(const struct row *row, struct routes *routes)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < routes->count; i++)
+		if (row_has_family(row, routes->list[i].dst.ip.family))
+			routes->list[kept++] = routes->list[i];
+	routes->count = kept;
+}
+
+static void
+make_result(const struct lookup_answer *answer, struct cni_result *result)
+{
+	const struct row *row = &answer->row;
+
+	*result = (struct cni_result){.ip_count = row->ip_count,
+	    .routes = answer->profile.routes.list,
+	    .route_count = answer->profile.routes.count};
+	for (unsigned i = 0; i < row->ip_count; i++) {
+		const struct ip *gateway =
+		    row_gateway(row, &answer->profile, row->ips[i].ip.family);
+		result->ips[i].cidr = row->ips[i];
+		if (gateway)
+			result->ips[i].gateway = *gateway;
+	}
+}
+
+int
+ipam_add(const struct cni_request *request, struct buf *out, struct err *err)
+{
+	struct lookup_answer answer;
+	struct cni_result result;
+	int rc = find_answer(request, &answer, err);
+
+	if (rc)
+		return rc;
+	drop_foreign_routes(&answer.row, &answer.profile.routes);
+	make_result(&answer, &result);
+	return cni_result_print(&result, request->config.version, out, err);
+}
+
+static int
+differs(const char *what, const struct cidr *cidr, const char *why, struct err *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	return err_set(err, CNI_ERROR_NOT_PERMITTED, "%s %s, %s; delete the pod so that it "
+	    "comes back with what the table says", what, cidr_print(cidr, text), why);
+}
+
+/* The two sets are equal: each address of one is in the other. */
+static int
+compare(const struct prev_result *prev, const char *ifname, const struct row *row,
+    struct err *err)
+{
+	bool seen[ENTRY_IPS_MAX] = {false};
+
+	for (unsigned i = 0; i < prev->ip_count; i++) {
+		unsigned at = 0;
+		if (!prev_result_is_on(prev, i, ifname))
+			continue;
+		while (at < row->ip_count && !cidr_equal(&row->ips[at], &prev->ips[i].cidr))
+			at++;
+		if (at == row->ip_count)
+			return differs("the pod has", &prev->ips[i].cidr,
+			    "which its row does not give", err);
+		seen[at] = true;
+	}
+	for (unsigned i = 0; i < row->ip_count; i++)
+		if (!seen[i])
+			return differs("the pod's row gives", &row->ips[i],
+			    "which the pod does not have", err);
+	return 0;
+}
+
+int
+ipam_check(const struct cni_request *request, struct buf *out, struct err *err)
+{
+	struct lookup_answer answer;
+	struct prev_result prev;
+	int rc = prev_result_read(&request->config, &prev, err);
+
+	(void)out; /* CHECK prints nothing */
+	if (!rc)
+		rc = find_answer(request, &answer, err);
+	return rc ? rc : compare(&prev, request->environment->ifname, &answer.row, err);
+}
+
+int
+ipam_status(const struct cni_request *request, struct buf *out, struct err *err)
+{
+	scoped_free char *root = NULL;
+	int rc = host_file_root(request->host_file, &root, err);
+
+	(void)out; /* STATUS prints nothing */
+	if (!rc)
+		rc = lookup_ready(root, err);
+	return rc == -CNI_ERROR_NO_TABLE ? cni_error_as(err, CNI_ERROR_NOT_READY) : rc;
+}

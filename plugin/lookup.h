@@ -1,0 +1,37 @@
+/* What the tables on this node say about a pod. */
+#ifndef PLUGIN_LOOKUP_H
+#define PLUGIN_LOOKUP_H
+
+#include "core/err.h"
+#include "node/table_file.h"
+#include "table/row.h"
+
+/* Who asks. */
+struct lookup {
+	const char *network;
+	const char *namespace;
+	const char *pod;
+	const char *ifname;
+};
+
+struct lookup_answer {
+	struct network_row network;
+	struct row row;
+	struct profile profile;
+};
+
+/* Finds the network row and the pod's row: that of this interface, else that of
+ * the pod. Errors: 4 a name that is none; 100 network or pod has no row; 104 no
+ * table in this boot; 11 the network wants a grant; 5 a table that cannot be read. */
+int lookup_pod(const char *root, const struct lookup *asked,
+    struct lookup_answer *ret_answer, struct err *err);
+
+/* The part without files: the pod's row in the bytes of its bucket. */
+int lookup_in_bucket(const struct table_bucket *bucket, const struct lookup *asked,
+    struct lookup_answer *answer, struct err *err);
+
+/* Whether a table was published since the node booted: 0, or an error of code 104
+ * (none) or 5. */
+int lookup_ready(const char *root, struct err *err);
+
+#endif

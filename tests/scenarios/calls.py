@@ -1,0 +1,44 @@
+"""What the plugin does to the machine: its system calls, as strace sees them."""
+import os
+import re
+import subprocess
+import tempfile
+
+import tables
+from harness import expect, ipam_conf
+
+
+def setup(h):
+    tables.one_pod(["10.0.2.40/24"], ["10.0.2.1"], [{"dst": "10.9.0.0/16"}])
+
+
+def traced(h, verb, conf):
+    """The lines of strace for one call of the plugin."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = os.path.join(folder, "log")
+        if h.netns is None and subprocess.run(["strace", "-o", log, "true"]).returncode != 0:
+            raise AssertionError("strace does not work here")
+        h.call(verb, conf, wrap=["strace", "-f", "-o", log]).ok()
+        with open(log) as file:
+            return file.read().splitlines()
+
+
+def test_I4_no_verb_of_the_IPAM_role_opens_a_socket(h):
+    conf = ipam_conf("1.1.0")
+    for verb in ("ADD", "DEL", "STATUS", "GC", "VERSION"):
+        lines = traced(h, verb, conf)
+        expect(any("execve(" in line for line in lines), "nothing was traced", verb)
+        bad = [line for line in lines if re.search(r"\b(socket|connect|sendto|bind)\(", line)]
+        expect(not bad, verb + " opens a socket", bad)
+
+
+def test_I4_an_ADD_opens_the_tables_and_its_host_file_and_nothing_else(h):
+    paths = set()
+    for line in traced(h, "ADD", ipam_conf()):
+        found = re.search(r'\bopen(?:at)?\((?:AT_FDCWD|\d+)?,? ?"([^"]*)"', line)
+        if found:
+            paths.add(found.group(1))
+    rest = {p for p in paths if not re.match(r"^(/run/staticip/table|/etc/staticip/plugin\.json|\d+)$", p)}
+    expect("/run/staticip/table" in paths, "the tables were not opened", sorted(paths))
+    # no resolver, no locale, no library: what a libc does for names would show here
+    expect(not rest, "it opens other files", sorted(rest))

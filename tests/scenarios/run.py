@@ -1,0 +1,24 @@
+"""Runs every scenario against one plugin executable. See run.sh."""
+import re
+import sys
+
+import calls
+import chain
+import harness
+import ipam
+import mains
+import protocol
+import replay
+
+
+def main():
+    plugin, only = sys.argv[1], re.compile(sys.argv[2])
+    h = harness.Harness(plugin, only)
+    replay.run(h)
+    for module in (protocol, ipam, chain, mains, calls):
+        h.run_module(module)
+    print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
+    sys.exit(1 if h.failed or not h.passed else 0)
+
+
+main()

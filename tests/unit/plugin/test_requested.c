@@ -1,0 +1,109 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/mem.h"
+#include "plugin/cni_error.h"
+#include "plugin/requested.h"
+
+static struct lookup_answer
+answer(void)
+{
+	struct lookup_answer made = {.row.ip_count = 2, .row.gateway_count = 1, .profile.allocation = "shop/ex"};
+
+	assert_int_equal(cidr_parse("10.0.2.40/24", 12, &made.row.ips[0], NULL), 0);
+	assert_int_equal(cidr_parse("fd00::40/64", 11, &made.row.ips[1], NULL), 0);
+	assert_int_equal(ip_parse("10.0.2.1", 8, &made.row.gateways[0], NULL), 0);
+	return made;
+}
+
+static int
+check(const char *more, const struct cni_args *args, struct err *err)
+{
+	scoped_free char *text = mem_format("{\"name\":\"n\"%s}", more);
+	scoped_config config = {0};
+	const struct lookup_answer row = answer();
+
+	assert_int_equal(cni_config_parse(text, strlen(text), CNI_ADD, &config, err), 0);
+	return requested_check(&config, args, &row, err);
+}
+
+static void
+in_json(const char *ips, int code)
+{
+	static const char *const roads[] = {",\"runtimeConfig\":{\"ips\":%s}", ",\"args\":{\"cni\":{\"ips\":%s}}"};
+	const struct cni_args none = {0};
+
+	for (unsigned i = 0; i < 2; i++) {
+		scoped_free char *more = i == 0 ? mem_format(",\"runtimeConfig\":{\"ips\":%s}", ips)
+		                                : mem_format(",\"args\":{\"cni\":{\"ips\":%s}}", ips);
+		struct err err = {0};
+		int rc = check(more, &none, &err);
+		if ((rc ? cni_error_code(&err) : 0) != code)
+			fail_msg("%s %s: %d instead of %d", roads[i], ips, rc, code);
+	}
+}
+
+static void
+in_args(const char *ip, const char *gateway, int code)
+{
+	const struct cni_args args = {.ip = ip, .gateway = gateway};
+	struct err err = {0};
+	int rc = check("", &args, &err);
+
+	assert_int_equal(rc ? cni_error_code(&err) : 0, code);
+}
+
+static void
+what_the_row_has_may_be_asked_for(void **state)
+{
+	(void)state;
+	in_json("null", 0);
+	in_json("[]", 0);
+	in_json("[\"10.0.2.40\"]", 0);
+	in_json("[\"FD00:0::40/64\",\"10.0.2.40/24\"]", 0);
+	in_args(NULL, NULL, 0);
+	in_args("", "", 0);
+	in_args("10.0.2.40", NULL, 0);
+	in_args("fd00::40/64,10.0.2.40/24", "10.0.2.1", 0);
+}
+
+static void
+another_address_is_not_permitted(void **state)
+{
+	(void)state;
+	in_json("[\"10.0.2.41\"]", 102);
+	in_json("[\"10.0.2.40/25\"]", 102);
+	in_json("[\"10.0.2.40\",\"fd00::41\"]", 102);
+	in_args("10.0.2.40,10.0.2.41", NULL, 102);
+	in_args(NULL, "10.0.2.2", 102);
+	in_args(NULL, "fd00::1", 102); /* the row has no gateway of this family */
+}
+
+static void
+what_is_no_address_is_an_error_of_its_road(void **state)
+{
+	(void)state;
+	in_json("[\"\"]", 7);
+	in_json("[\"x\"]", 7);
+	in_json("[7]", 7);
+	in_json("\"10.0.2.40\"", 7);
+	in_args("10.0.2.40,", NULL, 4);
+	in_args("10.0.2.40/", NULL, 4);
+	in_args(NULL, "10.0.2.1/24", 4);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_the_row_has_may_be_asked_for),
+	    cmocka_unit_test(another_address_is_not_permitted),
+	    cmocka_unit_test(what_is_no_address_is_an_error_of_its_road),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
