@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 
 #include "controller/validate.h"
+#include "controller/world_private.h"
 #include "core/hash.h"
 #include "core/mem.h"
 #include "table/json.h"
@@ -34,18 +35,6 @@ compare_work(const void *a, const void *b)
 	return order ? order : strcmp(x->uid, y->uid);
 }
 
-static int
-compare_target(const void *a, const void *b)
-{
-	return strcmp(((const struct target *)a)->key, ((const struct target *)b)->key);
-}
-
-static int
-compare_pod(const void *a, const void *b)
-{
-	return strcmp(((const struct pod *)a)->key, ((const struct pod *)b)->key);
-}
-
 struct world *
 world_new(void)
 {
@@ -54,8 +43,8 @@ world_new(void)
 	world->declared = tree_make(compare_declared);
 	world->named = tree_make(compare_named);
 	world->work = tree_make(compare_work);
-	world->targets = tree_make(compare_target);
-	world->pods = tree_make(compare_pod);
+	world->targets = tree_make(target_compare);
+	world->pods = tree_make(pod_compare);
 	return world;
 }
 
@@ -73,28 +62,6 @@ free_declared(void *item)
 	mem_free(declared);
 }
 
-static void
-free_target(void *item)
-{
-	struct target *target = item;
-
-	mem_free(target->key);
-	mem_free(target->users);
-	mem_free(target);
-}
-
-static void
-free_pod(void *item)
-{
-	struct pod *pod = item;
-
-	mem_free(pod->key);
-	mem_free(pod->uid);
-	mem_free(pod->node);
-	mem_free(pod->owner);
-	mem_free(pod);
-}
-
 void
 world_free(struct world *world)
 {
@@ -103,8 +70,8 @@ world_free(struct world *world)
 	tree_release(&world->work, NULL);
 	tree_release(&world->named, NULL);
 	tree_release(&world->declared, free_declared);
-	tree_release(&world->targets, free_target);
-	tree_release(&world->pods, free_pod);
+	tree_release(&world->targets, target_free);
+	tree_release(&world->pods, pod_free);
 	for (size_t i = 0; i < world->gone_count; i++)
 		mem_free(world->gone[i]);
 	mem_free(world->gone);
@@ -146,69 +113,6 @@ world_reported(struct world *world, struct declared *declared)
 {
 	declared->report = false;
 	leave_work(world, declared);
-}
-
-/* ---- targets ------------------------------------------------------------ */
-
-static struct target *
-find_target(const struct world *world, const char *kind, const char *namespace, const char *name)
-{
-	scoped_free char *key = mem_format("%s/%s/%s", kind, namespace, name);
-	struct target wanted = {.key = key};
-
-	return tree_find(&world->targets, &wanted);
-}
-
-static struct target *
-make_target(struct world *world, const char *kind, const char *namespace, const char *name)
-{
-	struct target *target = find_target(world, kind, namespace, name);
-
-	if (target)
-		return target;
-	target = mem_new(1, sizeof(*target));
-	target->key = mem_format("%s/%s/%s", kind, namespace, name);
-	(void)tree_add(&world->targets, target);
-	return target;
-}
-
-/* Forgets a target that nobody names and that does not exist. */
-static void
-drop_target(struct world *world, struct target *target)
-{
-	if (target->user_count || target->exists)
-		return;
-	free_target(tree_remove(&world->targets, target));
-}
-
-static void
-leave_target(struct world *world, struct declared *declared)
-{
-	struct target *target = declared->target;
-
-	if (!target)
-		return;
-	for (size_t i = 0; i < target->user_count; i++)
-		if (target->users[i] == declared) {
-			target->users[i] = target->users[--target->user_count];
-			break;
-		}
-	declared->target = NULL;
-	drop_target(world, target);
-}
-
-static void
-join_target(struct world *world, struct declared *declared)
-{
-	struct target *target = make_target(world, target_kind_name(declared->spec->kind),
-	    declared->namespace, declared->spec->target);
-
-	if (declared->target == target)
-		return;
-	leave_target(world, declared);
-	target->users = mem_resize(target->users, target->user_count + 1, sizeof(*target->users));
-	target->users[target->user_count++] = declared;
-	declared->target = target;
 }
 
 /* ---- allocations -------------------------------------------------------- */
@@ -279,9 +183,9 @@ read_spec(struct world *world, struct declared *declared, struct json_object *ob
 	allocation_free(declared->spec);
 	declared->spec = spec;
 	if (spec)
-		join_target(world, declared);
+		target_join(world, declared);
 	else
-		leave_target(world, declared);
+		target_leave(world, declared);
 }
 
 static struct declared *
@@ -330,7 +234,7 @@ world_allocation_gone(void *cookie, const struct object_id *id)
 		return;
 	world->gone = mem_resize(world->gone, world->gone_count + 1, sizeof(*world->gone));
 	world->gone[world->gone_count++] = mem_text(id->uid);
-	leave_target(world, declared);
+	target_leave(world, declared);
 	(void)tree_remove(&world->work, declared);
 	(void)tree_remove(&world->named, declared);
 	(void)tree_remove(&world->declared, declared);
@@ -355,138 +259,4 @@ world_pod_name(const struct declared *declared, unsigned index)
 		return mem_text(declared->spec->target);
 	return mem_format("%s-%lld", declared->spec->target,
 	    (long long)(declared->target->start + index));
-}
-
-/* ---- StatefulSets ------------------------------------------------------- */
-
-void
-world_stateful_set_changed(void *cookie, const struct object_id *id, struct json_object *object)
-{
-	struct world *world = cookie;
-	struct target *target = make_target(world, "StatefulSet", id->namespace, id->name);
-	int64_t start = json_path_number(object, "spec.ordinals.start", 0);
-	int64_t replicas = json_path_number(object, "spec.replicas", 1);
-	bool moved = target->start != start; /* other pods, other rows */
-
-	if (target->exists && !moved && target->replicas == replicas)
-		return; /* its status changed, which is nothing to us */
-	target->exists = true;
-	target->start = start;
-	target->replicas = replicas;
-	for (size_t i = 0; i < target->user_count; i++)
-		if (moved)
-			world_want_arbitration(world, target->users[i]);
-		else
-			world_want_report(world, target->users[i]);
-}
-
-void
-world_stateful_set_gone(void *cookie, const struct object_id *id)
-{
-	struct world *world = cookie;
-	struct target *target = find_target(world, "StatefulSet", id->namespace, id->name);
-
-	if (!target)
-		return;
-	/* start stays: its pods may still be there, and their rows with them */
-	target->exists = false;
-	target->replicas = 0;
-	for (size_t i = 0; i < target->user_count; i++)
-		world_want_report(world, target->users[i]);
-	drop_target(world, target);
-}
-
-/* ---- pods --------------------------------------------------------------- */
-
-const struct pod *
-world_find_pod(const struct world *world, const char *namespace, const char *name)
-{
-	scoped_free char *key = mem_format("%s/%s", namespace, name);
-	struct pod wanted = {.key = key};
-
-	return tree_find(&world->pods, &wanted);
-}
-
-static void
-report_users(struct world *world, const struct target *target)
-{
-	for (size_t i = 0; target && i < target->user_count; i++)
-		world_want_report(world, target->users[i]);
-}
-
-/* Those whose status tells about this pod. */
-static void
-report_pod(struct world *world, const struct pod *pod, const struct object_id *id)
-{
-	report_users(world, find_target(world, "Pod", id->namespace, id->name));
-	if (pod->owner)
-		report_users(world, find_target(world, "StatefulSet", id->namespace, pod->owner));
-}
-
-static const char *
-stateful_set_owner(struct json_object *object)
-{
-	struct json_object *owners = json_path(object, "metadata.ownerReferences");
-	size_t count = json_object_is_type(owners, json_type_array)
-	    ? json_object_array_length(owners) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *owner = json_object_array_get_idx(owners, i);
-		const char *kind = json_path_text(owner, "kind");
-		if (kind && strcmp(kind, "StatefulSet") == 0)
-			return json_path_text(owner, "name");
-	}
-	return NULL;
-}
-
-static bool
-phase_is(struct json_object *object, const char *phase)
-{
-	const char *text = json_path_text(object, "status.phase");
-
-	return text && strcmp(text, phase) == 0;
-}
-
-static struct pod *
-decode_pod(const struct object_id *id, struct json_object *object)
-{
-	struct pod *pod = mem_new(1, sizeof(*pod));
-
-	pod->key = mem_format("%s/%s", id->namespace, id->name);
-	pod->uid = mem_text(id->uid);
-	pod->node = mem_text(json_path_text(object, "spec.nodeName"));
-	pod->owner = mem_text(stateful_set_owner(object));
-	pod->terminating = json_path_text(object, "metadata.deletionTimestamp") != NULL;
-	pod->ended = phase_is(object, "Succeeded") || phase_is(object, "Failed");
-	pod->running = phase_is(object, "Running");
-	return pod;
-}
-
-void
-world_pod_changed(void *cookie, const struct object_id *id, struct json_object *object)
-{
-	struct world *world = cookie;
-	struct pod *pod = decode_pod(id, object);
-	struct pod *old = tree_remove(&world->pods, pod);
-
-	(void)tree_add(&world->pods, pod);
-	if (old)
-		report_pod(world, old, id);
-	report_pod(world, pod, id);
-	if (old)
-		free_pod(old);
-}
-
-void
-world_pod_gone(void *cookie, const struct object_id *id)
-{
-	struct world *world = cookie;
-	scoped_free char *key = mem_format("%s/%s", id->namespace, id->name);
-	struct pod wanted = {.key = key};
-	struct pod *old = tree_remove(&world->pods, &wanted);
-
-	if (!old)
-		return;
-	report_pod(world, old, id);
-	free_pod(old);
 }
