@@ -1,6 +1,7 @@
-/* Rule: bytes cut anywhere give the same events as bytes in one piece, and what is
- * no stream in one piece is none in many. (What came before the fault in the same
- * piece may be lost: the watch lists again.) */
+/* Rule: a stream that is taken in one piece gives the same events in many. Not the
+ * other way round: json-c 0.16 refuses "1-2" whole, but takes it when the cut lies
+ * behind the 1; and what stood before a fault in the same piece may be lost (the
+ * watch lists again). */
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t piece = 1 + data[0] % 7;
 	int rc = feed((const char *)data, size, size, &whole);
 	int rc_cut = feed((const char *)data, size, piece, &cut);
-	assert((rc != 0) == (rc_cut != 0));
-	assert(rc || (whole.count == cut.count && whole.hash == cut.hash));
+	if (rc == 0)
+		assert(rc_cut == 0 && whole.count == cut.count && whole.hash == cut.hash);
 	return 0;
 }
