@@ -56,8 +56,9 @@ PKG_net := $(PKG_table) libcurl yaml-0.1
 PKG_plugin := $(PKG_node)
 PKG_agent := $(PKG_net) $(PKG_node)
 PKG_controller := $(PKG_net)
-pkg_cflags = $(patsubst -I%,-isystem%,$(shell $(if $(1),pkg-config --cflags $(1))))
-pkg_libs = $(shell $(if $(1),pkg-config $(2) --libs $(1)))
+# (silent: on a new machine `make demo` and `make test` install them first)
+pkg_cflags = $(patsubst -I%,-isystem%,$(shell $(if $(1),pkg-config --cflags $(1) 2>/dev/null)))
+pkg_libs = $(shell $(if $(1),pkg-config $(2) --libs $(1) 2>/dev/null))
 
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -g $(OPTIMIZE) -fPIE -Ilib -I. \
 	-DSTATICIP_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)/= \
@@ -69,10 +70,11 @@ LDFLAGS_ALL = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed,--
 
 # The probes cost half a second: kept beside the objects, per compiler.
 PROBED := $(O)/probed.mk
-ifeq ($(filter clean help cluster cluster-down format,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help deps demo test cluster cluster-down format,$(MAKECMDGOALS)),)
 -include $(PROBED)
 endif
 $(PROBED): Makefile
+	$(Q)pkg-config --exists $(PKG_agent) || { echo "libraries are missing; tests/deps.sh build installs them" >&2; exit 1; }
 	$(Q)mkdir -p $(@D)
 	$(Q)echo 'CC_PROBED := $(call probe,$(MORE_WARNINGS) $(if $(SAN),,$(MORE_HARDENING)))' >$@
 
