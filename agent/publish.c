@@ -165,6 +165,12 @@ live_is(int tables, unsigned buckets)
 	       memcmp(target, wanted.text, (size_t)length) == 0;
 }
 
+bool
+publish_is_read(const struct publish *publish)
+{
+	return live_is(publish->tables, publish->buckets);
+}
+
 static int
 link_live(int tables, unsigned buckets, struct err *err)
 {

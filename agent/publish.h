@@ -52,6 +52,8 @@ int publish_remove(struct publish *publish, unsigned bucket, struct err *err);
 /* Points table/live to K. Does nothing before all K are published, or when it was
  * done. Returns 1 when it did it. */
 int publish_go_live(struct publish *publish, struct err *err);
+/* Whether readers see this set: table/live is K (perhaps with a bucket missing). */
+bool publish_is_read(const struct publish *publish);
 /* Removes table/NAME, a directory with buckets 0 to count - 1, if it is there. What
  * somebody else put into it keeps it (-ENOTEMPTY). */
 int publish_remove_directory(int tables, const char *name, unsigned count, struct err *err);

@@ -42,7 +42,7 @@ stage_begin(struct publish *publish, struct err *err)
 {
 	struct next_name name = next_of(publish);
 
-	assert(publish->live && !publish->staged);
+	assert(!publish->staged);
 	int rc = publish_remove_directory(publish->tables, name.text, publish->buckets, err);
 	if (rc)
 		return rc;

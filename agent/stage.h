@@ -12,7 +12,7 @@
 #include "agent/publish.h"
 
 /* From now on the publish_ functions work on a copy of the picture that no reader
- * sees. Only when it is live and not staged already. */
+ * sees. Only when readers see it (publish_is_read) and not staged already. */
 int stage_begin(struct publish *publish, struct err *err);
 /* The copy becomes what readers see; the old picture stays as table/K.next for
  * those who are reading it, until stage_begin, publish_remove_others or the next

@@ -112,7 +112,7 @@ take(struct sync *sync, unsigned bucket, const struct verified *next)
 	struct err err = {0};
 	struct publish *publish = &sync->publish;
 
-	if (sync->listing && publish->live && !publish->staged && stage_begin(publish, &err) < 0)
+	if (sync->listing && publish_is_read(publish) && !publish->staged && stage_begin(publish, &err) < 0)
 		return fail(sync, "cannot prepare the tables of a list, the last good ones stay", &err);
 	if (publish_write(publish, bucket, next->text, next->length, &err) < 0)
 		return fail(sync, "cannot publish a table, the last good one stays", &err);

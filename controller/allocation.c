@@ -70,6 +70,11 @@ decode_names(struct json_object *spec, struct allocation *a, struct err *err)
 	if (strcmp(kind, "Pod") != 0 && strcmp(kind, "StatefulSet") != 0)
 		return err_set(err, EINVAL,
 		    "spec.targetRef.kind: '%s' is unknown, use Pod or StatefulSet", kind);
+	/* names of its pods: NAME-ORDINAL, an ordinal has up to ten digits */
+	if (strcmp(kind, "StatefulSet") == 0 && strlen(name) > STATEFUL_SET_NAME_MAX)
+		return err_set(err, EINVAL,
+		    "spec.targetRef.name: a StatefulSet's name has at most %d characters here, its pods' ordinals need the rest",
+		    STATEFUL_SET_NAME_MAX);
 	a->network = mem_text(network);
 	a->interface = mem_text(interface);
 	a->kind = strcmp(kind, "Pod") == 0 ? TARGET_POD : TARGET_STATEFUL_SET;

@@ -118,7 +118,10 @@ take(struct arbiter *arbiter, struct claim claim, const struct holding *holder)
 
 	claim.holder = holder;
 	*taken = claim;
-	(void)tree_add(&arbiter->claims, taken); /* was free: blocked() looked */
+	/* was free: blocked() looked. But a table written by another hand may name
+	 * one address twice in a row. */
+	if (tree_add(&arbiter->claims, taken))
+		mem_free(taken);
 }
 
 static void
@@ -235,6 +238,27 @@ tell_withdrawn(struct arbiter *arbiter, const struct holding *old, const struct 
 	}
 }
 
+/* Tries the refused rows of one that waits. Returns whether it was told anything
+ * new: a row, or another reason. */
+static bool
+serve(struct arbiter *arbiter, struct holding *holding)
+{
+	bool news = false;
+
+	for (unsigned i = 0; i < holding->row_count; i++) {
+		struct wanted *row = &holding->rows[i];
+		if (row->granted)
+			continue;
+		scoped_free char *before = mem_text(row->refusal);
+		if (try_grant(arbiter, holding, row)) {
+			holding->refused--;
+			arbiter->events->granted(arbiter->cookie, holding, row);
+		}
+		news |= row->granted || strcmp(before, row->refusal) != 0;
+	}
+	return news;
+}
+
 /* R4: after something became free. */
 static void
 serve_waiting(struct arbiter *arbiter)
@@ -244,18 +268,10 @@ serve_waiting(struct arbiter *arbiter)
 
 	for (size_t h = 0; h < count; h++) {
 		struct holding *holding = items[h];
-		unsigned before = holding->refused;
-		for (unsigned i = 0; i < holding->row_count; i++) {
-			struct wanted *row = &holding->rows[i];
-			if (row->granted || !try_grant(arbiter, holding, row))
-				continue;
-			holding->refused--;
-			arbiter->events->granted(arbiter->cookie, holding, row);
-		}
+		bool news = serve(arbiter, holding);
 		if (!holding->refused)
 			(void)tree_remove(&arbiter->waiting, holding);
-		/* also when only the sentence changed: it names another now */
-		if (before)
+		if (news)
 			arbiter->events->changed(arbiter->cookie, holding);
 	}
 }
@@ -304,26 +320,4 @@ arbiter_find(const struct arbiter *arbiter, const char *uid)
 
 	mem_free(key.uid);
 	return found;
-}
-
-struct each {
-	void (*visit)(void *cookie, const struct holding *holding);
-	void *cookie;
-};
-
-static void
-each_item(void *item, void *cookie)
-{
-	const struct each *each = cookie;
-
-	each->visit(each->cookie, item);
-}
-
-void
-arbiter_each(const struct arbiter *arbiter,
-    void (*visit)(void *cookie, const struct holding *holding), void *cookie)
-{
-	struct each each = {visit, cookie};
-
-	tree_walk(&arbiter->holdings, each_item, &each);
 }

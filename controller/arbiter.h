@@ -6,7 +6,8 @@
  * R3  The incumbent wins: who has it keeps it as long as it wants it.
  * R4  What becomes free goes to the oldest that waits for it: by
  *     creationTimestamp, then UID.
- * R5  A row gets its key and all its addresses, or nothing. */
+ * R5  A row gets its key and all its addresses, or nothing. R5 goes before R3: an
+ *     entry that is edited to want an address that another has loses those it had. */
 #ifndef CONTROLLER_ARBITER_H
 #define CONTROLLER_ARBITER_H
 
@@ -47,7 +48,8 @@ struct arbiter_events {
 	void (*granted)(void *cookie, const struct holding *holding, const struct wanted *row);
 	/* The key has no row any more. */
 	void (*withdrawn)(void *cookie, const char *key);
-	/* Another allocation's change gave this one a row it waited for. */
+	/* Another allocation's change gave this one a row it waited for, or another
+	 * reason why not. */
 	void (*changed)(void *cookie, const struct holding *holding);
 };
 
@@ -61,10 +63,6 @@ void arbiter_put(struct arbiter *arbiter, struct holding *holding);
 void arbiter_remove(struct arbiter *arbiter, const char *uid);
 /* What it has, or NULL. The arbiter's. */
 const struct holding *arbiter_find(const struct arbiter *arbiter, const char *uid);
-/* Calls visit for each holding. */
-void arbiter_each(const struct arbiter *arbiter,
-    void (*visit)(void *cookie, const struct holding *holding), void *cookie);
-
 void holding_free(struct holding *holding);
 
 #endif

@@ -82,7 +82,8 @@ learn_start(struct declared *declared, const char *key, const struct row *row)
 	    memcmp(pod, spec->target, prefix) != 0 || pod[prefix] != '-' ||
 	    num_parse(pod + prefix + 1, length - prefix - 1, INT32_MAX, "ordinal", &ordinal, NULL))
 		return;
-	declared->target->start = (int64_t)ordinal - (int64_t)index;
+	if (ordinal >= index) /* else the entries were moved meanwhile */
+		declared->target->start = (int64_t)ordinal - (int64_t)index;
 }
 
 static void
@@ -99,6 +100,10 @@ collect_row(void *cookie, const char *key, const struct row *row, const struct p
 		holding = make_holding(declared, key, profile);
 		(void)tree_add(&collect->holdings, holding);
 	}
+	/* a network change that was cut short: the rest of it is decided anew */
+	if (strncmp(key, holding->network, strlen(holding->network)) != 0 ||
+	    key[strlen(holding->network)] != '/')
+		return;
 	add_row(holding, key, row);
 	learn_start(declared, key, row);
 	collect->rows++;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "table/key.h"
 #include "table/row.h"
 #include "table/table.h"
 
@@ -126,7 +127,7 @@ each_address(struct places *places, unsigned bucket, const char *text, size_t le
 		struct row row;
 		memcpy(key, line.key, line.key_length);
 		key[line.key_length] = '\0';
-		if (key[0] == '!' || !strchr(key, '/') ||
+		if (!key_is_pod(key) ||
 		    row_decode(key, line.json, line.json_length, &row, NULL))
 			continue; /* no pod row, or one that no plugin understands */
 		for (unsigned i = 0; i < row.ip_count; i++)
@@ -153,7 +154,7 @@ places_elsewhere(const struct places *places, const char *key, unsigned bucket,
 	const struct place *place = find(places, key, ip);
 
 	for (size_t i = 0; place && i < place->count; i++)
-		if (place->users[i].bucket != bucket && strcmp(place->users[i].key, key) != 0)
+		if (place->users[i].bucket != bucket)
 			return true;
 	return false;
 }

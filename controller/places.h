@@ -21,8 +21,8 @@ void places_release(struct places *places);
 void places_add(struct places *places, unsigned bucket, const char *text, size_t length);
 void places_remove(struct places *places, unsigned bucket, const char *text, size_t length);
 
-/* Whether the address is published on this key's network in another bucket under
- * another key. */
+/* Whether the address is published on this key's network in another bucket (and so
+ * under another key). */
 bool places_elsewhere(const struct places *places, const char *key, unsigned bucket,
     const struct ip *ip);
 

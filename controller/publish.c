@@ -14,17 +14,20 @@
 
 enum { WRITES_AT_ONCE = 8, WRITE_TIMEOUT_S = 15 };
 /* After a write that failed for a reason that a second look does not mend. */
-static const double retry_s = 2.0;
+static const double retry_first_s = 2.0;
+static const double retry_last_s = 30.0;
 
 struct slot {
 	struct publisher *publisher;
 	unsigned number;
 	char *version; /* resourceVersion last seen; NULL = no ConfigMap */
 	char *uid;
+	char *sent_for;         /* version that the last write was for; NULL = a POST */
 	struct kube_call *call; /* write or read under way */
 	char *meanwhile;        /* newest version that the watch showed during call */
 	bool gone_meanwhile;
 	struct ev_timer retry;
+	unsigned failures; /* writes in a row */
 	bool foreign; /* another hand changed it; to be put right */
 };
 
@@ -69,6 +72,30 @@ remember(struct slot *slot, const char *version, const char *uid)
 	slot->uid = mem_text(uid);
 }
 
+/* Whether a write that is still on its way could be carried out: it says for which
+ * version it is. */
+static bool
+may_still_arrive(const struct slot *slot)
+{
+	if (!slot->version || !slot->sent_for)
+		return slot->version == slot->sent_for; /* both NULL: a POST */
+	return strcmp(slot->version, slot->sent_for) == 0;
+}
+
+/* The label by which agents find it. */
+static bool
+label_is_right(const struct slot *slot, struct json_object *object)
+{
+	struct json_object *label = NULL;
+	char buckets[16];
+
+	(void)snprintf(buckets, sizeof(buckets), "%u", slot->publisher->count);
+	return json_object_object_get_ex(json_path(object, "metadata.labels"),
+	           "staticip.dev/buckets", &label) &&
+	    json_object_is_type(label, json_type_string) &&
+	    strcmp(json_object_get_string(label), buckets) == 0;
+}
+
 /* ---- what the API server has -------------------------------------------- */
 
 static bool
@@ -80,7 +107,8 @@ same_as_known(const struct slot *slot, const char *text)
 	return known && text && strlen(text) == length && memcmp(known, text, length) == 0;
 }
 
-/* The ConfigMap as it is now; NULL = there is none. */
+/* The ConfigMap as it is now; NULL = there is none. Also when that is what we knew:
+ * then the write that failed is still to be done. */
 static void
 observe(struct slot *slot, struct json_object *object)
 {
@@ -92,9 +120,11 @@ observe(struct slot *slot, struct json_object *object)
 		    json_path_text(object, "metadata.uid"));
 	else
 		remember(slot, NULL, NULL);
-	if (!same_as_known(slot, text))
-		(void)tables_observe(
-		    publisher->tables, slot->number, text, text ? strlen(text) : 0);
+	(void)tables_observe(publisher->tables, slot->number, text, text ? strlen(text) : 0);
+	if (object && !label_is_right(slot, object))
+		tables_force(publisher->tables, slot->number);
+	if (!may_still_arrive(slot))
+		tables_settled(publisher->tables, slot->number);
 	publisher->events->wake(publisher->cookie);
 }
 
@@ -132,7 +162,11 @@ overtaken(struct slot *slot)
 static void
 retry_later(struct slot *slot)
 {
-	ev_timer_set(&slot->retry, retry_s, 0.);
+	double wait = retry_first_s;
+
+	for (unsigned i = 2; i < slot->failures && wait < retry_last_s; i++)
+		wait *= 2;
+	ev_timer_set(&slot->retry, wait < retry_last_s ? wait : retry_last_s, 0.);
 	ev_timer_start(slot->publisher->loop, &slot->retry);
 }
 
@@ -146,11 +180,13 @@ on_retry(struct ev_loop *loop, struct ev_timer *timer, int events)
 	read_back(slot);
 }
 
-/* Whether a look at the ConfigMap answers the question that the failure left. */
+/* Whether a look at the ConfigMap answers the question that the failure left: the
+ * first time only, else two writers could keep each other busy. */
 static bool
-look_helps(const struct kube_answer *answer)
+look_helps(const struct slot *slot, const struct kube_answer *answer)
 {
-	return answer->unknown_outcome || answer->status == 409 || answer->status == 404;
+	return slot->failures == 1 &&
+	    (answer->unknown_outcome || answer->status == 409 || answer->status == 404);
 }
 
 static void
@@ -162,15 +198,17 @@ on_written(void *cookie, const struct kube_answer *answer)
 	slot->call = NULL;
 	publisher->calls--;
 	if (answer->ok) {
+		slot->failures = 0;
 		observe(slot, answer->body);
 		if (overtaken(slot))
 			read_back(slot);
 		return;
 	}
 	scoped_free char *name = map_name(slot);
-	bool look = look_helps(answer);
-	log_line(LOG_LEVEL_WARN, "table %s: %s; %s", name, answer->err.text,
-	    look ? "reading it again now" : "reading it again in 2 s");
+	slot->failures++;
+	bool look = look_helps(slot, answer);
+	log_line(LOG_LEVEL_WARN, "table %s: %s; reading it again %s", name, answer->err.text,
+	    look ? "now" : "in a while (2 to 30 s)");
 	if (look)
 		read_back(slot);
 	else
@@ -211,6 +249,8 @@ write_map(struct slot *slot, const struct buf *text)
 	scoped_json *object = encode_map(slot, buf_string(text));
 
 	tables_sending(publisher->tables, slot->number, text->data, text->length);
+	mem_free(slot->sent_for);
+	slot->sent_for = mem_text(slot->version);
 	publisher->calls++;
 	slot->call = kube_call(publisher->kube, slot->version ? "PUT" : "POST", path, NULL,
 	    NULL, object, WRITE_TIMEOUT_S, on_written, slot);
@@ -225,15 +265,19 @@ on_read(void *cookie, const struct kube_answer *answer)
 	slot->call = NULL;
 	publisher->calls--;
 	if (answer->ok || answer->status == 404) {
-		/* whatever became of the write: this is what is there */
-		tables_not_sent(publisher->tables, slot->number);
 		observe(slot, answer->ok ? answer->body : NULL);
+		/* a write without an answer is overtaken by another for the same
+		 * version: at most one of the two can be carried out */
+		if (slot->failures && may_still_arrive(slot))
+			tables_force(publisher->tables, slot->number);
 		if (overtaken(slot))
 			read_back(slot);
 		return;
 	}
 	scoped_free char *name = map_name(slot);
-	log_line(LOG_LEVEL_WARN, "table %s: %s; again in 2 s", name, answer->err.text);
+	slot->failures++;
+	log_line(LOG_LEVEL_WARN, "table %s: %s; again in a while (2 to 30 s)", name,
+	    answer->err.text);
 	retry_later(slot);
 }
 
@@ -277,6 +321,24 @@ publisher_run(struct publisher *publisher)
 
 /* ---- the watch ---------------------------------------------------------- */
 
+/* table-1-N, table-64-N, table-1024-N: made by a controller with another number of
+ * buckets. Anything else is nobody's business. */
+static bool
+is_other_count(const char *name)
+{
+	static const char *const prefixes[] = {"table-1-", "table-64-", "table-1024-"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		size_t length = strlen(prefixes[i]);
+		uint64_t number;
+		if (strncmp(name, prefixes[i], length) == 0 &&
+		    num_parse(name + length, strlen(name + length), TABLE_BUCKETS_MAX - 1,
+		        "bucket", &number, NULL) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The slot of a ConfigMap's name; NULL and a note when it is none of ours. */
 static struct slot *
 slot_of(struct publisher *publisher, const char *name)
@@ -289,7 +351,7 @@ slot_of(struct publisher *publisher, const char *name)
 	    num_parse(name + length, strlen(name + length), publisher->count - 1, "bucket",
 	        &number, NULL) == 0)
 		return &publisher->slots[number];
-	if (!publisher->stranger && strncmp(name, "table-", 6) == 0)
+	if (!publisher->stranger && is_other_count(name))
 		publisher->stranger = mem_text(name);
 	return NULL;
 }
@@ -310,7 +372,7 @@ on_changed(void *cookie, const struct object_id *id, struct json_object *object)
 		return;
 	}
 	const char *text = json_path_text(json_path(object, "data"), "table");
-	if (publisher->synced && !same_as_known(slot, text))
+	if (publisher->synced && (!same_as_known(slot, text) || !label_is_right(slot, object)))
 		slot->foreign = true;
 	observe(slot, object);
 }
@@ -321,15 +383,13 @@ on_gone(void *cookie, const struct object_id *id)
 	struct publisher *publisher = cookie;
 	struct slot *slot = slot_of(publisher, id->name);
 
-	if (!slot || !slot->version)
-		return;
-	if (slot->uid && strcmp(slot->uid, id->uid) != 0)
-		return; /* one before */
+	if (!slot || (slot->uid && strcmp(slot->uid, id->uid) != 0))
+		return; /* a stranger, or one before */
 	slot->foreign = true;
 	if (slot->call)
 		slot->gone_meanwhile = true;
 	else
-		observe(slot, NULL);
+		read_back(slot); /* it may only have lost its label */
 }
 
 static void
@@ -388,6 +448,7 @@ publisher_free(struct publisher *publisher)
 		ev_timer_stop(publisher->loop, &slot->retry);
 		remember(slot, NULL, NULL);
 		mem_free(slot->meanwhile);
+		mem_free(slot->sent_for);
 	}
 	mem_free(publisher->slots);
 	mem_free(publisher->namespace);

@@ -7,6 +7,7 @@
 #include "controller/incumbents.h"
 #include "controller/publish.h"
 #include "controller/report.h"
+#include "controller/status.h"
 #include "controller/tables.h"
 #include "controller/world.h"
 #include "core/log.h"
@@ -120,9 +121,18 @@ what_it_wants(const struct declared *declared)
 static void
 arbitrate(struct controller *controller, struct declared *declared)
 {
+	declared->restored = false; /* an old story */
 	if (declared->spec)
 		arbiter_put(controller->arbiter, what_it_wants(declared));
 	world_arbitrated(controller->world, declared);
+}
+
+/* Its status says that its rows are in the tables: where a table is lost, that is
+ * what is left of the incumbents. */
+static bool
+was_programmed(const struct declared *declared)
+{
+	return strcmp(declared->conditions[CONDITION_PROGRAMMED].status, "True") == 0;
 }
 
 static void
@@ -131,9 +141,12 @@ arbitrate_marked(struct controller *controller)
 	size_t count = controller->world->work.count;
 	scoped_free void **work = tree_items(&controller->world->work);
 
-	for (size_t i = 0; i < count; i++)
-		if (((struct declared *)work[i])->arbitrate)
-			arbitrate(controller, work[i]);
+	for (int programmed = 1; programmed >= 0; programmed--)
+		for (size_t i = 0; i < count; i++) {
+			struct declared *declared = work[i];
+			if (declared->arbitrate && was_programmed(declared) == programmed)
+				arbitrate(controller, declared);
+		}
 }
 
 static void

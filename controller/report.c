@@ -139,9 +139,11 @@ tell_event(struct reporter *reporter, const struct declared *declared,
 
 	if (strcmp(seen->reason, ready->reason) == 0 || strcmp(ready->reason, "Pending") == 0)
 		return;
-	(void)recorder_event(reporter->recorder, &subject, !ready->is_true, ready->reason,
-	    "Reconcile", ready->message);
-	log_line(ready->is_true ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "%s: %s: %s",
+	/* a workload that comes later is nobody's fault */
+	bool fault = !ready->is_true && strcmp(ready->reason, "TargetNotFound") != 0;
+	(void)recorder_event(reporter->recorder, &subject, fault, ready->reason, "Reconcile",
+	    ready->message);
+	log_line(fault ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s: %s: %s",
 	    declared->path, ready->reason, ready->message);
 }
 

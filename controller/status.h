@@ -13,7 +13,7 @@ enum { CONDITION_ACCEPTED, CONDITION_PROGRAMMED, CONDITION_READY };
 struct condition {
 	bool is_true;
 	const char *reason;
-	char message[ERR_TEXT_MAX + 128];
+	char message[2048]; /* two keys of maximal length and a sentence fit */
 };
 
 /* The three conditions. holding may be NULL (nothing valid was ever seen). */

@@ -26,7 +26,7 @@ tables_new(unsigned buckets, const struct tables_events *events, void *cookie)
 	struct tables *tables = mem_new(1, sizeof(*tables));
 
 	tables->buckets = mem_new(buckets, sizeof(*tables->buckets));
-	tables->count = buckets;
+	tables->count = tables->unknown = buckets;
 	tables->profiles = tree_make(tables_compare_shared);
 	tables->places = places_make();
 	tables->events = events;
@@ -78,8 +78,8 @@ tables_free(struct tables *tables)
 		for (size_t k = 0; k < bucket->lines.count; k++)
 			free_line(tables, lines[k]);
 		tree_release(&bucket->lines, NULL);
+		tables_settled(tables, i);
 		mem_free(bucket->text);
-		mem_free(bucket->sending);
 	}
 	tree_release(&tables->profiles, NULL);
 	places_release(&tables->places);
@@ -221,6 +221,7 @@ tables_set(struct tables *tables, const struct holding *holding, const struct wa
 	set_ips(line, &row->entry);
 	line->state = ROW_PENDING;
 	bucket->dirty = true;
+	bucket->marked = false; /* it may be published: after a start */
 }
 
 void
@@ -284,27 +285,76 @@ wake_waiting(struct tables *tables)
 			tables->buckets[i].dirty = true;
 }
 
+static void
+forget_sending(struct tables *tables, unsigned number, struct sending *sending)
+{
+	places_remove(&tables->places, number, sending->text, sending->length);
+	mem_free(sending->text);
+	mem_free(sending);
+}
+
 void
-tables_not_sent(struct tables *tables, unsigned number)
+tables_settled(struct tables *tables, unsigned number)
 {
 	struct bucket *bucket = &tables->buckets[number];
 
-	if (!bucket->sending)
-		return;
-	places_remove(&tables->places, number, bucket->sending, bucket->sending_length);
-	mem_free(bucket->sending);
-	bucket->sending = NULL;
+	while (bucket->sending) {
+		struct sending *sending = bucket->sending;
+		bucket->sending = sending->next;
+		forget_sending(tables, number, sending);
+		wake_waiting(tables);
+	}
 }
 
 void
 tables_sending(struct tables *tables, unsigned number, const char *text, size_t length)
 {
 	struct bucket *bucket = &tables->buckets[number];
+	struct sending *sending = mem_new(1, sizeof(*sending));
 
-	bucket->sending = mem_new(length + 1, 1);
-	memcpy(bucket->sending, text, length);
-	bucket->sending_length = length;
+	sending->text = mem_new(length + 1, 1);
+	memcpy(sending->text, text, length);
+	sending->length = length;
+	sending->next = bucket->sending;
+	bucket->sending = sending;
 	places_add(&tables->places, number, text, length);
+}
+
+void
+tables_force(struct tables *tables, unsigned number)
+{
+	tables->buckets[number].forced = true;
+	tables->buckets[number].dirty = true;
+}
+
+/* The text of a sending that arrived, its places counted already; or a copy. */
+static char *
+take_text(struct tables *tables, unsigned number, const char *text, size_t length)
+{
+	struct bucket *bucket = &tables->buckets[number];
+
+	for (struct sending **at = &bucket->sending; *at; at = &(*at)->next) {
+		struct sending *sending = *at;
+		if (sending->length != length || memcmp(sending->text, text, length) != 0)
+			continue;
+		char *taken = mem_take(&sending->text);
+		*at = sending->next;
+		mem_free(sending);
+		return taken;
+	}
+	char *copy = mem_new(length + 1, 1);
+	memcpy(copy, text, length);
+	places_add(&tables->places, number, copy, length);
+	return copy;
+}
+
+/* A generation near the end of the numbers is no controller's: it would leave no
+ * room for the next. */
+static bool
+is_table(const char *text, size_t length, struct table_header *header)
+{
+	return text && table_verify(text, length, header, NULL) == 0 &&
+	    header->generation < UINT64_MAX / 2;
 }
 
 bool
@@ -312,27 +362,26 @@ tables_observe(struct tables *tables, unsigned number, const char *text, size_t 
 {
 	struct bucket *bucket = &tables->buckets[number];
 	struct table_header header;
-	bool valid = text && table_verify(text, length, &header, NULL) == 0;
 
 	bucket->dirty = true;
-	if (!valid) {
+	bucket->marked = true;
+	if (!is_table(text, length, &header)) {
 		/* text and places stay: nodes keep the last good table */
 		bucket->valid = false;
 		tables_mark_published(tables, bucket);
 		return false;
 	}
-	char *copy = mem_new(length + 1, 1);
-	memcpy(copy, text, length);
-	places_add(&tables->places, number, copy, length);
+	char *now = take_text(tables, number, text, length);
 	if (bucket->text)
 		places_remove(&tables->places, number, bucket->text, bucket->length);
 	mem_free(bucket->text);
-	bucket->text = copy;
+	bucket->text = now;
 	bucket->length = length;
 	bucket->valid = true;
+	tables->unknown -= !bucket->known;
+	bucket->known = true;
 	if (header.generation > bucket->generation)
 		bucket->generation = header.generation;
-	tables_not_sent(tables, number); /* it is there, or it is not: counted above */
 	tables_mark_published(tables, bucket);
 	wake_waiting(tables);
 	return true;
@@ -379,7 +428,7 @@ tables_each_published(const struct tables *tables, unsigned number,
 		struct row row;
 		memcpy(key, line.key, line.key_length);
 		key[line.key_length] = '\0';
-		if (key[0] != '!' && strchr(key, '/') &&
+		if (key_is_pod(key) && key_bucket(key, tables->count) == number &&
 		    row_decode(key, line.json, line.json_length, &row, NULL) == 0 &&
 		    published_profile(bucket, row.profile, profile))
 			visit(cookie, key, &row, profile);

@@ -4,7 +4,8 @@
  * When an address moves from one bucket to another, its removal is published
  * before its addition (DESIGN.md, "Order of writes"): a row stays out of its bucket as
  * long as one of its addresses is published, or on the way, under another key in
- * another bucket. */
+ * another bucket. At the start, buckets that are missing or damaged are written before
+ * a row is added to any other: nodes may have rows of them that are in no ConfigMap. */
 #ifndef CONTROLLER_TABLES_H
 #define CONTROLLER_TABLES_H
 
@@ -56,8 +57,13 @@ bool tables_dirty(const struct tables *tables, unsigned bucket);
 int tables_render(struct tables *tables, unsigned bucket, uint64_t now_s, struct buf *ret_text);
 /* The text is on its way: from now on its addresses count as published. */
 void tables_sending(struct tables *tables, unsigned bucket, const char *text, size_t length);
-/* It did not get there, or nobody knows: observe follows. */
-void tables_not_sent(struct tables *tables, unsigned bucket);
+/* Whatever was on its way has arrived or never will: the ConfigMap has another
+ * resourceVersion than it was sent for. Until then a write without an answer counts
+ * as published, since it may still be carried out. */
+void tables_settled(struct tables *tables, unsigned bucket);
+/* Writes the bucket once more even when it says the same: for a label that is wrong,
+ * or to overtake a write without an answer. */
+void tables_force(struct tables *tables, unsigned bucket);
 
 /* Calls visit for each row of a published bucket: for incumbents at the start. */
 void tables_each_published(const struct tables *tables, unsigned bucket,

@@ -26,15 +26,24 @@ struct line {
 	bool chosen; /* by the rendering under way */
 };
 
+struct sending {
+	char *text;
+	size_t length;
+	struct sending *next;
+};
+
 struct bucket {
 	struct tree lines;
 	/* the last good table that the API server had, and whether it still has it */
 	char *text;
 	size_t length;
 	bool valid;
-	/* what is on its way there */
-	char *sending;
-	size_t sending_length;
+	/* what is on its way there, or may be: a write without an answer */
+	struct sending *sending;
+	/* it was there, or never looked at: nodes may have rows that nobody here knows */
+	bool known;
+	bool forced; /* to be written even when it says the same */
+	bool marked; /* lines were compared with the text once */
 	/* highest generation ever seen or sent */
 	uint64_t generation;
 	bool dirty;
@@ -44,6 +53,7 @@ struct bucket {
 struct tables {
 	struct bucket *buckets;
 	unsigned count;
+	unsigned unknown; /* buckets that never had a good table in our sight */
 	struct tree profiles;
 	struct places places;
 	const struct tables_events *events;

@@ -13,6 +13,10 @@ struct choice {
 static bool
 must_wait(const struct tables *tables, unsigned number, const struct line *line)
 {
+	if (line->state == ROW_PUBLISHED)
+		return false; /* it is there: another's claim takes nothing away */
+	if (tables->unknown && tables->buckets[number].known && line->ip_count)
+		return true;
 	for (unsigned i = 0; i < line->ip_count; i++)
 		if (places_elsewhere(&tables->places, line->key, number, &line->ips[i]))
 			return true;
@@ -85,6 +89,9 @@ tables_render(struct tables *tables, unsigned number, uint64_t now_s, struct buf
 	scoped_free void **lines = tree_items(&bucket->lines);
 	struct table_writer writer;
 
+	if (!bucket->marked)
+		tables_mark_published(tables, bucket);
+	bucket->marked = true;
 	bucket->dirty = false;
 	bucket->waiting = false;
 	for (size_t i = 0; i < bucket->lines.count; i++)
@@ -105,12 +112,13 @@ tables_render(struct tables *tables, unsigned number, uint64_t now_s, struct buf
 	    bucket->generation + 1 > now_s ? bucket->generation + 1 : now_s;
 	if (table_end(&writer, generation, ret_text, NULL))
 		return 0; /* cannot be: choose_lines counted */
-	if (bucket->valid &&
+	if (bucket->valid && !bucket->forced &&
 	    table_same_body(ret_text->data, ret_text->length, bucket->text, bucket->length)) {
 		/* after a start: the rows were published before they were wanted */
 		tables_mark_published(tables, bucket);
 		return 0;
 	}
 	bucket->generation = generation;
+	bucket->forced = false;
 	return 1;
 }

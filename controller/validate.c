@@ -96,45 +96,87 @@ check_duplicates(const struct allocation *a, struct err *err)
 	return 0;
 }
 
-/* V9: the gateway of a family lies in a subnet of the entry (or is link-local),
- * and there is an address of that family. V10: it is not the pod's own address. */
+static bool
+is_own(const struct entry *entry, const struct ip *ip)
+{
+	for (unsigned i = 0; i < entry->ip_count; i++)
+		if (ip_equal(&entry->ips[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* Why no router can have this address on the entry's subnets; NULL when one can. */
+static const char *
+unusable_on_link(const struct entry *entry, const struct ip *ip, char *room)
+{
+	for (unsigned i = 0; i < entry->ip_count; i++) {
+		struct cidr there = {.ip = *ip, .length = entry->ips[i].length};
+		if (cidr_contains(&entry->ips[i], ip))
+			return cidr_unusable(&there, room);
+	}
+	return NULL;
+}
+
+/* V9: a gateway lies in a subnet of the entry (or is link-local) and is an address
+ * that a router can have. V10: it is not the pod's own address. */
 static int
 check_gateway(const struct entry *entry, unsigned index, const struct ip *gateway,
     struct err *err)
 {
 	char text[ADDRESS_TEXT_MAX];
+	char room[96];
+	const char *reason = unusable_on_link(entry, gateway, room);
 
-	if (!has_family(entry, gateway->family))
-		return 0; /* it is for other entries */
+	ip_print(gateway, text);
 	if (!on_link(entry, gateway))
 		return err_set(err, EINVAL,
-		    "spec: gateway %s is in no subnet of entry %u's addresses (rule V9)",
-		    ip_print(gateway, text), index);
-	for (unsigned i = 0; i < entry->ip_count; i++)
-		if (ip_equal(&entry->ips[i].ip, gateway))
+		    "spec: gateway %s is in no subnet of entry %u's addresses (rule V9)", text, index);
+	if (reason)
+		return err_set(err, EINVAL, "spec: gateway %s of entry %u %s (rule V9)", text,
+		    index, reason);
+	if (is_own(entry, gateway))
+		return err_set(err, EINVAL, "spec: gateway %s is entry %u's own address (rule V10)",
+		    text, index);
+	return 0;
+}
+
+/* The allocation's gateway of a family is for the entries that have the family; an
+ * entry's own is for that entry. */
+static int
+check_entry_gateways(const struct allocation *a, unsigned index, struct err *err)
+{
+	const struct entry *entry = &a->entries[index];
+	char text[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < entry->gateway_count; i++)
+		if (!has_family(entry, entry->gateways[i].family))
 			return err_set(err, EINVAL,
-			    "spec: gateway %s is entry %u's own address (rule V10)",
-			    ip_print(gateway, text), index);
+			    "spec: entry %u has gateway %s, but no address of its family (rule V9)",
+			    index, ip_print(&entry->gateways[i], text));
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		const struct ip *gateway = gateway_of(a, entry, family);
+		int rc = gateway && has_family(entry, family)
+		    ? check_gateway(entry, index, gateway, err) : 0;
+		if (rc)
+			return rc;
+	}
 	return 0;
 }
 
 static int
 check_gateways(const struct allocation *a, struct err *err)
 {
-	for (unsigned i = 0; i < a->entry_count; i++)
-		for (uint8_t family = 4; family <= 6; family += 2) {
-			const struct entry *entry = &a->entries[i];
-			const struct ip *gateway = gateway_of(a, entry, family);
-			int rc = gateway ? check_gateway(entry, i, gateway, err) : 0;
-			if (rc)
-				return rc;
-		}
+	for (unsigned i = 0; i < a->entry_count; i++) {
+		int rc = check_entry_gateways(a, i, err);
+		if (rc)
+			return rc;
+	}
 	return 0;
 }
 
-/* V11: each pod can install the route: it has the family, and reaches the next
- * hop directly; without gw there must be a gateway unless the route is on-link
- * (scope link). */
+/* V11: each pod can install the route: it has the family, and reaches the next hop
+ * directly, which is another. Without gw the gateway of the family counts; without
+ * that the destination is on the link. */
 static int
 check_route(const struct allocation *a, unsigned r, struct err *err)
 {
@@ -154,8 +196,23 @@ check_route(const struct allocation *a, unsigned r, struct err *err)
 			return err_set(err, EINVAL,
 			    "spec.routes[%u]: gw %s is in no subnet of entry %u's addresses (rule V11)",
 			    r, ip_print(&route->gw, text), i);
+		if (route->gw.family && is_own(entry, &route->gw))
+			return err_set(err, EINVAL,
+			    "spec.routes[%u]: gw %s is entry %u's own address (rule V11)", r,
+			    ip_print(&route->gw, text), i);
 	}
 	return 0;
+}
+
+/* The same to the kernel: what a main plugin does not install (mtu, advmss) does not
+ * tell two routes apart, and an absent table or priority is main (254) or 0. Two
+ * next hops for one destination are two routes. */
+static bool
+same_route(const struct route *a, const struct route *b)
+{
+	return cidr_equal(&a->dst, &b->dst) && ip_equal(&a->gw, &b->gw) &&
+	    (a->has_table ? a->table : 254) == (b->has_table ? b->table : 254) &&
+	    (a->has_priority ? a->priority : 0) == (b->has_priority ? b->priority : 0);
 }
 
 /* V12: no route twice: the kernel would refuse the second and the pod with it. */
@@ -163,7 +220,7 @@ static int
 check_route_twice(const struct allocation *a, unsigned r, struct err *err)
 {
 	for (unsigned i = 0; i < r; i++)
-		if (route_equal(&a->routes->list[i], &a->routes->list[r]))
+		if (same_route(&a->routes->list[i], &a->routes->list[r]))
 			return err_set(err, EINVAL,
 			    "spec.routes[%u] and spec.routes[%u] are the same (rule V12)", i, r);
 	return 0;

@@ -182,10 +182,10 @@ read_spec(struct world *world, struct declared *declared, struct json_object *ob
 	}
 	allocation_free(declared->spec);
 	declared->spec = spec;
+	/* without a valid one it stays a user of the old target, whose ordinals its
+	 * rows are made of */
 	if (spec)
 		target_join(world, declared);
-	else
-		target_leave(world, declared);
 }
 
 static struct declared *

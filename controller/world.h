@@ -55,7 +55,6 @@ struct target {
 struct pod {
 	char *key; /* namespace/name */
 	char *uid, *node;
-	char *owner; /* its StatefulSet's name, or NULL */
 	bool terminating, ended, running;
 };
 

@@ -20,7 +20,6 @@ pod_free(void *item)
 	mem_free(pod->key);
 	mem_free(pod->uid);
 	mem_free(pod->node);
-	mem_free(pod->owner);
 	mem_free(pod);
 }
 
@@ -40,29 +39,17 @@ report_users(struct world *world, const struct target *target)
 		world_want_report(world, target->users[i]);
 }
 
-/* Those whose status tells about this pod. */
+/* Those whose status tells about this pod: by name, as rows are, whoever owns it. */
 static void
-report_pod(struct world *world, const struct pod *pod, const struct object_id *id)
+report_pod(struct world *world, const struct object_id *id)
 {
+	const char *dash = strrchr(id->name, '-');
+
 	report_users(world, target_find(world, "Pod", id->namespace, id->name));
-	if (pod->owner)
-		report_users(world, target_find(world, "StatefulSet", id->namespace, pod->owner));
-}
-
-static const char *
-stateful_set_owner(struct json_object *object)
-{
-	struct json_object *owners = json_path(object, "metadata.ownerReferences");
-	size_t count = json_object_is_type(owners, json_type_array)
-	    ? json_object_array_length(owners) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *owner = json_object_array_get_idx(owners, i);
-		const char *kind = json_path_text(owner, "kind");
-		if (kind && strcmp(kind, "StatefulSet") == 0)
-			return json_path_text(owner, "name");
-	}
-	return NULL;
+	if (!dash)
+		return;
+	scoped_free char *set = mem_format("%.*s", (int)(dash - id->name), id->name);
+	report_users(world, target_find(world, "StatefulSet", id->namespace, set));
 }
 
 static bool
@@ -81,7 +68,6 @@ decode_pod(const struct object_id *id, struct json_object *object)
 	pod->key = mem_format("%s/%s", id->namespace, id->name);
 	pod->uid = mem_text(id->uid);
 	pod->node = mem_text(json_path_text(object, "spec.nodeName"));
-	pod->owner = mem_text(stateful_set_owner(object));
 	pod->terminating = json_path_text(object, "metadata.deletionTimestamp") != NULL;
 	pod->ended = phase_is(object, "Succeeded") || phase_is(object, "Failed");
 	pod->running = phase_is(object, "Running");
@@ -96,9 +82,7 @@ world_pod_changed(void *cookie, const struct object_id *id, struct json_object *
 	struct pod *old = tree_remove(&world->pods, pod);
 
 	(void)tree_add(&world->pods, pod);
-	if (old)
-		report_pod(world, old, id);
-	report_pod(world, pod, id);
+	report_pod(world, id);
 	if (old)
 		pod_free(old);
 }
@@ -113,6 +97,6 @@ world_pod_gone(void *cookie, const struct object_id *id)
 
 	if (!old)
 		return;
-	report_pod(world, old, id);
+	report_pod(world, id);
 	pod_free(old);
 }

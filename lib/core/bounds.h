@@ -15,6 +15,8 @@ enum {
 	 * Kubernetes apimachinery pkg/util/validation. */
 	LABEL_MAX = 63,
 	SUBDOMAIN_MAX = 253,
+	/* NAME-ORDINAL must be a pod's name; ordinals are 32-bit numbers. */
+	STATEFUL_SET_NAME_MAX = SUBDOMAIN_MAX - 11,
 	/* IFNAMSIZ - 1, linux/if.h. */
 	IFNAME_LEN_MAX = 15,
 	/* network/namespace/pod/interface */

@@ -115,8 +115,13 @@ encode_metadata(struct recorder *recorder, const struct event_subject *subject)
 	struct json_object *object = json_object_new_object();
 	struct timespec time = wall_time();
 	uint64_t nanoseconds = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-	scoped_free char *name = mem_format(
-	    "%.200s.%" PRIx64 "%02x", subject->name, nanoseconds, recorder->serial++ & 0xff);
+	int length = (int)strnlen(subject->name, 200);
+
+	/* cut, it may not end in '.' or '-': another '.' follows */
+	while (length > 1 && (subject->name[length - 1] == '.' || subject->name[length - 1] == '-'))
+		length--;
+	scoped_free char *name = mem_format("%.*s.%" PRIx64 "%02x", length, subject->name,
+	    nanoseconds, recorder->serial++ & 0xff);
 
 	json_put_text(object, "name", name);
 	json_put_text(object, "namespace", subject->namespace);

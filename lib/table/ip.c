@@ -40,6 +40,17 @@ is_mapped(const struct ip *ip)
 	return ip->family == 6 && memcmp(ip->bytes, prefix, sizeof(prefix)) == 0;
 }
 
+/* ::a.b.c.d, deprecated by RFC 4291 section 2.5.5.1: libc and Go do not agree on how
+ * to print it. :: and ::1 are something else. */
+static bool
+is_compatible(const struct ip *ip)
+{
+	static const uint8_t zero[12];
+
+	return ip->family == 6 && memcmp(ip->bytes, zero, sizeof(zero)) == 0 &&
+	    (ip->bytes[12] || ip->bytes[13]);
+}
+
 int
 ip_parse_lax(const char *text, size_t length, struct ip *ret_ip, struct err *err)
 {
@@ -55,6 +66,8 @@ ip_parse_lax(const char *text, size_t length, struct ip *ret_ip, struct err *err
 		return err_set(err, EINVAL, "'%s' is not an IP address", copy);
 	if (is_mapped(&ip))
 		return err_set(err, EINVAL, "'%s' is an IPv4-mapped IPv6 address: write it as IPv4", copy);
+	if (is_compatible(&ip))
+		return err_set(err, EINVAL, "'%s' is an IPv4-compatible IPv6 address, a deprecated form", copy);
 	*ret_ip = ip;
 	return 0;
 }

@@ -104,6 +104,22 @@ key_pod(char *out, const char *network, const char *namespace, const char *pod,
 	return 0;
 }
 
+bool
+key_is_pod(const char *key)
+{
+	int parts = 0;
+
+	for (;; key++) {
+		size_t length = strcspn(key, "/");
+		if (length == 0 || *key == '!')
+			return false;
+		parts++;
+		key += length;
+		if (!*key)
+			return parts == 3 || parts == 4;
+	}
+}
+
 /* The length of NETWORK or NETWORK/NAMESPACE/POD at the key's front. */
 static size_t
 pod_part(const char *key)

@@ -29,6 +29,10 @@ bool key_interface_valid(const char *text);
 int key_pod(char *out, const char *network, const char *namespace, const char *pod,
     const char *interface, struct err *err);
 
+/* Whether the key is a pod's: NETWORK/NAMESPACE/POD or with /INTERFACE, each part
+ * not empty. */
+bool key_is_pod(const char *key);
+
 /* The bucket of a key among count (1, 64 or 1024). The interface does not count:
  * all rows of a pod on a network are in one bucket. Profiles have no bucket of
  * their own: they stand in every bucket whose rows name them. */

@@ -52,8 +52,8 @@ enough() { touch "$WORK/enough"; wait "$@"; }
 	[ "$(cat "$WORK/kills")" -ge 20 ]
 	[ "$(cat "$WORK/looks")" -ge 100 ]
 	if [ -e "$WORK/wrong" ]; then cat "$WORK/wrong"; return 1; fi
-	wait_until 30 settled n1
-	wait_until 30 settled n2
+	must_settle 30 n1
+	must_settle 30 n2
 	[ "$(tables_of n1 | wc -l)" -ge 10 ]
 }
 
@@ -73,7 +73,7 @@ enough() { touch "$WORK/enough"; wait "$@"; }
 	echo "# $(cat "$WORK/churn") changes, $(grep -c cut "$WORK/proxy.log") cuts" >&3
 	[ "$(grep -c cut "$WORK/proxy.log")" -ge 10 ]
 	if [ -e "$WORK/wrong" ]; then cat "$WORK/wrong"; return 1; fi
-	wait_until 60 settled n1
+	must_settle 60 n1
 	[ "$(tables_of n1 | wc -l)" -ge 10 ]
 }
 
@@ -94,7 +94,7 @@ enough() { touch "$WORK/enough"; wait "$@"; }
 	wait $churn
 	enough $watcher
 	if [ -e "$WORK/wrong" ]; then cat "$WORK/wrong"; return 1; fi
-	wait_until 60 settled n1
+	must_settle 60 n1
 }
 
 @test "a restart of the controller changes no row and no ConfigMap" {
@@ -103,7 +103,7 @@ enough() { touch "$WORK/enough"; wait "$@"; }
 	start_controller
 	start_agent n1
 	python3 "$REPO/tests/integration/churn.py" "$API" "$NS" 3 4 >/dev/null
-	wait_until 30 settled n1
+	must_settle 30 n1
 	versions() { kubectl get configmaps -n "$TABLES" -l staticip.dev/buckets -o jsonpath='{range .items[*]}{.metadata.name}={.metadata.resourceVersion} {end}'; }
 	before=$(versions)
 	kill_it KILL controller
@@ -114,7 +114,7 @@ enough() { touch "$WORK/enough"; wait "$@"; }
 		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: probe, namespace: $NS},
 		 spec: {network: other, targetRef: {kind: Pod, name: probe}, addresses: [{ips: [10.78.0.1/24]}]}}
 	EOA
-	wait_until 20 settled n1
+	must_settle 20 n1
 	tables_of n1 | grep -q "^other/$NS/probe"
 	after=$(versions)
 	# what differs is the probe's bucket and its network's, at most

@@ -13,6 +13,10 @@ start_control_plane || { echo "integration: 0 passed, 1 failed"; exit 1; }
 BATS_TEST_TIMEOUT=180 bats --tap "$@" | tee "$WORK/tap"
 ok=$(grep -cE '^ok ' "$WORK/tap") bad=$(grep -cE '^not ok ' "$WORK/tap")
 [ "$ok" != 0 ] || bad=$((bad + 1))
-[ "$bad" = 0 ] || tail -n 60 "$WORK"/*.log
+if [ "$bad" != 0 ]; then
+	mkdir -p "$BUILD/test-logs/integration"
+	cp "$WORK"/*.log "$BUILD/test-logs/integration/"
+	echo "logs: $BUILD/test-logs/integration"
+fi
 echo "integration: $ok passed, $bad failed"
 [ "$bad" = 0 ]

@@ -93,6 +93,15 @@ declared() {
 }
 # settled NODE: the node's table is exactly what is declared.
 settled() { diff <(declared) <(tables_of "$1"); }
+# must_settle SECONDS NODE: settled in time, or what the API server has is shown.
+must_settle() {
+	wait_until "$1" settled "$2" && return
+	kubectl get staticipallocations -n "$NS" -o wide
+	kubectl get configmaps -n "$TABLES" -l staticip.dev/buckets -o json | jq -r '.items[] | .metadata.name + " " + .metadata.resourceVersion + " " + .data.table' | grep -v '^$'
+	mkdir -p "$BUILD/test-logs/integration"
+	cp "$WORK"/*.log "$BUILD/test-logs/integration/"
+	return 1
+}
 
 # Ends what start started, tests' last act.
 stop_all() {

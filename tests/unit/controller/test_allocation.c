@@ -93,6 +93,15 @@ bad_specs_are_refused_with_field_and_rule(void **state)
 	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"routes\":[{\"dst\":\"10.9.0.0/16\"},{\"dst\":\"10.9.0.0/16\"}]", "rule V12"},
 	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"routes\":[{\"dst\":\"10.9.0.0/16\",\"via\":\"x\"}]", "spec.routes[0].via"},
 	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"routes\":[{\"dst\":\"10.9.0.0/16\",\"table\":-1}]", "spec.routes[0].table"},
+	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"routes\":[{\"dst\":\"10.9.0.0/16\",\"gw\":\"10.0.2.4\"}]", "own address (rule V11)"},
+	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"routes\":[{\"dst\":\"10.9.0.0/16\"},{\"dst\":\"10.9.0.0/16\",\"table\":254,\"priority\":0,\"mtu\":1400}]", "rule V12"},
+	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"gateways\":[\"10.0.2.255\"]", "broadcast address of 10.0.2.0/24 (rule V9)"},
+	    {POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"],\"gateways\":[\"fe80::1\"]}]", "no address of its family (rule V9)"},
+	    {SET "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]},{\"ips\":[\"10.0.3.4/24\"]}],\"routes\":[{\"dst\":\"10.9.0.0/16\",\"gw\":\"10.0.2.1\"}]", "subnet of entry 1's addresses (rule V11)"},
+	    {SET "\"addressRanges\":[\"10.0.0.0-10.0.4.0/16\"]", "rule V4"},
+	    {SET "\"addressRanges\":[\"10.0.2.1-10.0.2.2/24\",\"10.0.3.1-10.0.3.2/24\",\"10.0.3.2-10.0.3.3/24\"]", "spec.addressRanges[1] and spec.addressRanges[2] overlap"},
+	    {POD "\"interface\":\"a/b\",\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}]", "spec.interface"},
+	    {POD "\"addresses\":[{\"ips\":[\"::2:3/64\"]}]", "IPv4-compatible"},
 	    {"\"network\":\"a/b\",\"targetRef\":{\"kind\":\"Pod\",\"name\":\"p\"}", "spec.network"},
 	    {"\"targetRef\":{\"kind\":\"Pod\",\"name\":\"p\"}", "spec.network is missing"},
 	    {"\"network\":\"n\",\"targetRef\":{\"kind\":\"Deployment\",\"name\":\"p\"}", "spec.targetRef.kind"},
@@ -128,12 +137,42 @@ ranges_become_one_address_of_each_per_entry(void **state)
 	allocation_free(allocation);
 }
 
+static void
+two_next_hops_for_one_destination_are_two_routes(void **state)
+{
+	scoped_free char *refusal = judge(POD
+	    "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"routes\":[{\"dst\":\"10.9.0.0/16\",\"gw\":\"10.0.2.1\"},"
+	    "{\"dst\":\"10.9.0.0/16\",\"gw\":\"10.0.2.2\"}]");
+
+	(void)state;
+	if (refusal)
+		fail_msg("%s", refusal);
+}
+
+static void
+a_stateful_set_leaves_room_for_its_ordinals(void **state)
+{
+	char name[SUBDOMAIN_MAX + 1];
+
+	(void)state;
+	memset(name, 'a', sizeof(name));
+	for (int length = STATEFUL_SET_NAME_MAX; length <= STATEFUL_SET_NAME_MAX + 1; length++) {
+		scoped_free char *text = mem_format(
+		    "\"network\":\"n\",\"targetRef\":{\"kind\":\"StatefulSet\",\"name\":\"%.*s\"},"
+		    "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}]", length, name);
+		scoped_free char *refusal = judge(text);
+		assert_int_equal(refusal != NULL, length > STATEFUL_SET_NAME_MAX);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(valid_specs_are_accepted),
 	    cmocka_unit_test(bad_specs_are_refused_with_field_and_rule),
+	    cmocka_unit_test(two_next_hops_for_one_destination_are_two_routes),
+	    cmocka_unit_test(a_stateful_set_leaves_room_for_its_ordinals),
 	    cmocka_unit_test(ranges_become_one_address_of_each_per_entry),
 	};
 

@@ -179,11 +179,27 @@ an_edit_keeps_what_it_had_against_those_who_wait(void **state)
 	buf_clear(&heard);
 	/* b swaps its two addresses and drops nothing: a stays outside */
 	arbiter_put(*state, want("b", "2", "net", "p0 10.0.0.2/24; p1 10.0.0.1/24"));
-	expect("+net/ns/p0=b +net/ns/p1=b ~a ");
+	expect("+net/ns/p0=b +net/ns/p1=b "); /* a is told nothing: nothing is new */
 	assert_int_equal(arbiter_find(*state, "uid-a")->refused, 2);
 	/* b gives one up: a gets it */
 	arbiter_put(*state, want("b", "2", "net", "p0 10.0.0.2/24"));
 	expect("-net/ns/p1 +net/ns/p0=b +net/ns/q0=a ~a ");
+}
+
+static void
+an_edit_that_loses_a_conflict_withdraws_the_row(void **state)
+{
+	arbiter_put(*state, want("a", "1", "net", "p0 10.0.0.1/24"));
+	arbiter_put(*state, want("b", "2", "net", "q0 10.0.0.2/24"));
+	buf_clear(&heard);
+	/* R5 goes before R3 */
+	arbiter_put(*state, want("b", "2", "net", "q0 10.0.0.2/24,10.0.0.1/24"));
+	expect("-net/ns/q0 ");
+	arbiter_put(*state, want("c", "3", "net", "r0 10.0.0.2/24"));
+	expect("+net/ns/r0=c ");
+	/* and its deletion withdraws nothing twice */
+	arbiter_remove(*state, "uid-b");
+	expect("");
 }
 
 static void
@@ -258,6 +274,7 @@ main(void)
 	    T(another_network_is_another_domain),
 	    T(a_pod_has_one_allocation_per_network),
 	    T(an_edit_keeps_what_it_had_against_those_who_wait),
+	    T(an_edit_that_loses_a_conflict_withdraws_the_row),
 	    T(addresses_of_ten_thousand_random_changes_are_never_had_twice),
 	};
 

@@ -176,14 +176,69 @@ a_write_under_way_counts_as_published(void **state)
 	set(*state, b, "10.0.0.1/24");
 	(void)publish(*state, key_bucket("net", BUCKETS));
 	assert_false(publish(*state, key_bucket(b, BUCKETS)));
-	/* the write turns out not to have happened */
-	tables_not_sent(*state, bucket);
+	/* nobody answered, and the bucket is as before: it may still arrive */
 	size_t length;
 	const char *known = tables_text(*state, bucket, &length);
 	scoped_free char *copy = mem_format("%.*s", (int)length, known);
 	assert_true(tables_observe(*state, bucket, copy, length));
 	(void)publish_all(*state);
+	assert_int_equal(tables_row_state(*state, b), ROW_PENDING);
+	/* a second write, forced, has overtaken it */
+	tables_force(*state, bucket);
+	assert_true(publish(*state, bucket));
+	tables_settled(*state, bucket);
+	(void)publish_all(*state);
 	assert_int_equal(tables_row_state(*state, b), ROW_PUBLISHED);
+}
+
+static void
+a_damaged_bucket_is_written_before_rows_are_added_elsewhere(void **state)
+{
+	struct tables *next = tables_new(BUCKETS, &events, NULL);
+	char a[64];
+	char b[64];
+
+	two_keys(a, b);
+	set(*state, a, "10.0.0.1/24");
+	(void)publish_all(*state);
+	/* a start that finds a's bucket damaged: nodes still have a's row */
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		size_t length;
+		const char *text = tables_text(*state, i, &length);
+		if (i == key_bucket(a, BUCKETS))
+			assert_false(tables_observe(next, i, "rubbish", 7));
+		else
+			assert_true(tables_observe(next, i, text, length));
+	}
+	set(next, b, "10.0.0.1/24");
+	(void)publish(next, key_bucket("net", BUCKETS));
+	assert_false(publish(next, key_bucket(b, BUCKETS)));
+	assert_true(publish(next, key_bucket(a, BUCKETS)));
+	assert_true(publish(next, key_bucket(b, BUCKETS)));
+	assert_int_equal(tables_row_state(next, b), ROW_PUBLISHED);
+	tables_free(next);
+}
+
+static void
+a_row_that_is_published_does_not_yield_to_a_duplicate(void **state)
+{
+	char a[64];
+	char b[64];
+	scoped_buf text = buf_make(TABLE_BYTES_MAX);
+	struct tables *other = tables_new(BUCKETS, &events, NULL);
+
+	two_keys(a, b);
+	set(*state, a, "10.0.0.1/24");
+	(void)publish_all(*state);
+	/* another hand puts the address into b's bucket as well */
+	set(other, b, "10.0.0.1/24");
+	assert_int_equal(tables_render(other, key_bucket(b, BUCKETS), 9000, &text), 1);
+	assert_true(tables_observe(*state, key_bucket(b, BUCKETS), text.data, text.length));
+	set(*state, "net/ns/elsewhere", "10.0.0.9/24"); /* something to write */
+	tables_force(*state, key_bucket(a, BUCKETS));
+	assert_true(publish(*state, key_bucket(a, BUCKETS)));
+	assert_int_equal(tables_row_state(*state, a), ROW_PUBLISHED);
+	tables_free(other);
 }
 
 static void
@@ -345,6 +400,8 @@ main(void)
 	    T(an_address_that_moves_is_removed_before_it_is_added),
 	    T(two_addresses_that_change_places_leave_both_buckets_first),
 	    T(a_write_under_way_counts_as_published),
+	    T(a_damaged_bucket_is_written_before_rows_are_added_elsewhere),
+	    T(a_row_that_is_published_does_not_yield_to_a_duplicate),
 	    T(rubbish_is_put_right_with_a_higher_generation),
 	    T(what_a_start_finds_published_is_not_written_again),
 	    T(the_last_row_of_a_network_takes_its_network_row_along),
