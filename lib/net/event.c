@@ -10,8 +10,15 @@
 #include "net/clock.h"
 #include "table/json.h"
 
-enum { BURST = 25, NOTE_MAX = 1024, TIMEOUT_S = 10 };
-static const double refill_per_s = 0.5;
+enum { BURST = 1000, AT_ONCE = 4, NOTE_MAX = 1024, TIMEOUT_S = 10 };
+static const double refill_per_s = 10;
+
+/* An event that waits for its turn. */
+struct waiting {
+	char *path;
+	struct json_object *event;
+	struct waiting *next;
+};
 
 struct recorder {
 	struct kube *kube;
@@ -20,6 +27,9 @@ struct recorder {
 	void *cookie;
 	double tokens;
 	double refilled; /* monotonic seconds */
+	/* a connection each would be too many */
+	struct waiting *first, **last;
+	unsigned under_way;
 	unsigned serial; /* makes names of one nanosecond different */
 };
 
@@ -44,15 +54,42 @@ recorder_new(struct kube *kube, const char *part, const char *instance,
 	recorder->on_fault = on_fault;
 	recorder->cookie = cookie;
 	recorder->tokens = BURST;
+	recorder->last = &recorder->first;
 	recorder->refilled = clock_seconds();
 	return recorder;
+}
+
+/* The oldest that waits; the caller frees it. */
+static struct waiting *
+next_waiting(struct recorder *recorder)
+{
+	struct waiting *waiting = recorder->first;
+
+	if (!waiting)
+		return NULL;
+	recorder->first = waiting->next;
+	if (!recorder->first)
+		recorder->last = &recorder->first;
+	return waiting;
+}
+
+static void
+free_waiting(struct waiting *waiting)
+{
+	json_object_put(waiting->event);
+	mem_free(waiting->path);
+	mem_free(waiting);
 }
 
 void
 recorder_free(struct recorder *recorder)
 {
+	struct waiting *waiting;
+
 	if (!recorder)
 		return;
+	while ((waiting = next_waiting(recorder)))
+		free_waiting(waiting);
 	mem_free(recorder->controller);
 	mem_free(recorder->instance);
 	mem_free(recorder);
@@ -73,6 +110,8 @@ take_token(struct recorder *recorder)
 	return true;
 }
 
+static void send_waiting(struct recorder *recorder);
+
 static void
 on_done(void *cookie, const struct kube_answer *answer)
 {
@@ -80,6 +119,21 @@ on_done(void *cookie, const struct kube_answer *answer)
 
 	if (!answer->ok && recorder->on_fault)
 		recorder->on_fault(recorder->cookie, &answer->err);
+	recorder->under_way--;
+	send_waiting(recorder);
+}
+
+static void
+send_waiting(struct recorder *recorder)
+{
+	while (recorder->under_way < AT_ONCE && recorder->first) {
+		struct waiting *waiting = next_waiting(recorder);
+		recorder->under_way++;
+		/* ends with the kube client, not before: the recorder lives as long */
+		(void)kube_call(recorder->kube, "POST", waiting->path, NULL, NULL,
+		    waiting->event, TIMEOUT_S, on_done, recorder);
+		free_waiting(waiting);
+	}
 }
 
 /* metav1.MicroTime on the wire. */
@@ -158,11 +212,12 @@ recorder_event(struct recorder *recorder, const struct event_subject *subject, b
 {
 	if (!take_token(recorder))
 		return false;
-	scoped_json *event = encode(recorder, subject, warning, reason, action, note);
-	scoped_free char *path =
+	struct waiting *waiting = mem_new(1, sizeof(*waiting));
+	waiting->event = encode(recorder, subject, warning, reason, action, note);
+	waiting->path =
 	    mem_format("/apis/events.k8s.io/v1/namespaces/%s/events", subject->namespace);
-	/* ends with the kube client, not before: the recorder lives as long */
-	(void)kube_call(recorder->kube, "POST", path, NULL, NULL, event, TIMEOUT_S, on_done,
-	    recorder);
+	*recorder->last = waiting;
+	recorder->last = &waiting->next;
+	send_waiting(recorder);
 	return true;
 }

@@ -21,9 +21,9 @@ struct recorder *recorder_new(struct kube *kube, const char *part, const char *i
 void recorder_free(struct recorder *recorder);
 
 /* Writes an event in the subject's namespace. note is cut to 1 KiB, the API's
- * limit. A burst of 25, then one every 2 s, so that a fault that repeats does not
- * fill etcd (client-go limits likewise: tools/record/events_cache.go). Returns
- * whether it was sent. */
+ * limit. A burst of 1000 (client-go's recorder queues as many), then 10 a second, so
+ * that a fault that repeats does not fill etcd; callers tell only what is new;
+ * four are under way at once. Returns whether it was taken. */
 bool recorder_event(struct recorder *recorder, const struct event_subject *subject,
     bool warning, const char *reason, const char *action, const char *note);
 
