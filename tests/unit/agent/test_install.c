@@ -132,16 +132,16 @@ a_running_plugin_is_replaced_and_runs_on(void **state)
 		(void)execl(TARGET, "sleep", "30", NULL);
 		_exit(9);
 	}
-	/* writing to it is "Text file busy" as soon as it runs */
-	int busy = -1;
-	for (int tries = 0; tries < 500; tries++) {
-		scoped_fd int fd = open(TARGET, O_WRONLY | O_CLOEXEC);
-		busy = fd < 0 ? errno : 0;
-		if (busy == ETXTBSY)
-			break;
+	scoped_free char *exe = mem_format("/proc/%d/exe", running);
+	char program[64] = "";
+	for (int tries = 0; tries < 500 && strncmp(program, TARGET, strlen(TARGET)) != 0; tries++) {
 		usleep(10 * 1000);
+		ssize_t length = readlink(exe, program, sizeof(program) - 1);
+		program[length > 0 ? length : 0] = '\0';
 	}
-	assert_int_equal(busy, ETXTBSY);
+	/* writing to it would be "Text file busy" */
+	assert_int_equal(open(TARGET, O_WRONLY | O_CLOEXEC), -1);
+	assert_int_equal(errno, ETXTBSY);
 	assert_int_equal(install_plugin(PLUGIN, BIN, &err), INSTALL_COPIED);
 	assert_target_is("new");
 	assert_int_equal(waitpid(running, &status, WNOHANG), 0); /* it runs on */
