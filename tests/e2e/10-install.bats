@@ -1,0 +1,120 @@
+# What `helm install` makes: running programs with the least rights, the plugin on each
+# node, and tables that equal the ConfigMaps.
+
+. "$BATS_TEST_DIRNAME/lib.bash"
+
+setup() { own_namespace; }
+teardown() { drop_namespace; }
+
+agent_account=system:serviceaccount:$SYSTEM:staticip-agent
+controller_account=system:serviceaccount:$SYSTEM:staticip-controller
+
+@test "helm installed it, and controller and agents are ready" {
+	equal "helm's status" "$(helm status staticip -n $SYSTEM -o json | jq -r .info.status)" deployed
+	system_ready
+	equal "controllers" "$(system_pods controller | wc -l)" 1
+	equal "nodes with an agent" "$(kubectl -n $SYSTEM get pods -l app.kubernetes.io/component=agent -o 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort | xargs)" "n1 n2"
+	equal "containers with root rights beyond their user" "$(kubectl -n $SYSTEM get pods -o json |
+		jq -r '.items[].spec.containers[].securityContext | select(.privileged or .allowPrivilegeEscalation or .capabilities.drop != ["ALL"])')" ""
+}
+
+@test "the plugin is on each node as it was built" {
+	local i plugin
+	for i in 1 2; do
+		plugin=$RUN/n$i/cni/staticip
+		cmp "$BUILD/staticip" "$plugin"
+		equal "mode of the plugin on n$i" "$(stat -c %a "$plugin")" 755
+		equal "what it says" "$(in_node "$i" /opt/cni/bin/staticip --version 2>&1 | head -n 1)" "$("$BUILD/staticip" --version 2>&1 | head -n 1)"
+		equal "temporary files beside it" "$(ls -A "$RUN/n$i/cni" | grep -v '^[a-z-]*$')" ""
+	done
+}
+
+# Goal: a missing or foreign plugin is put back. The agent looks each minute, and when it starts.
+@test "a plugin that was taken away is back when the agent starts" {
+	local agent
+	agent=$(kubectl -n $SYSTEM get pods -l app.kubernetes.io/component=agent --field-selector spec.nodeName=n2 -o name)
+	rm "$RUN/n2/cni/staticip"
+	kubectl -n $SYSTEM delete "$agent" >/dev/null
+	system_ready
+	cmp "$BUILD/staticip" "$RUN/n2/cni/staticip"
+}
+
+tables_equal() {
+	local i bucket text
+	for bucket in $(seq 0 $((BUCKETS - 1))); do
+		text=$(jq -er --arg name "table-$BUCKETS-$bucket" '.items[] | select(.metadata.name == $name) | .data.table' <<<"$1")
+		for i in 1 2; do equal "bucket $bucket on node n$i" "$(<"$(folder "$i")/table/$BUCKETS/$bucket")" "$text" || return 1; done
+	done
+}
+
+@test "the tables on each node equal the ConfigMaps, and are whole" {
+	local maps i
+	allocation db StatefulSet/db <<<"addressRanges: [$V4.1-$V4.40/16, '$V6:1-$V6:28/64']" | apply
+	wait_rows db-39 "$V4.40/16,$V6:28/64"
+	alone
+	maps=$(kubectl -n $TABLES get configmaps -l staticip.dev/buckets -o json)
+	equal "number of ConfigMaps" "$(jq '.items | length' <<<"$maps")" $BUCKETS
+	tables_equal "$maps"
+	for i in 1 2; do
+		equal "table/live on n$i" "$(readlink "$(folder "$i")/table/live")" $BUCKETS
+		equal "rows on n$i" "$(rows "$i" | wc -l)" 40
+		equal "temporary files on n$i" "$(ls -A "$(folder "$i")/table/$BUCKETS" | grep -vxE '[0-9]+')" ""
+	done
+}
+
+@test "the agent's folder is on tmpfs, for root to write and for all to read" {
+	local i
+	for i in 1 2; do
+		equal "file system on n$i" "$(in_node "$i" stat -f -c %T /run/staticip)" tmpfs
+		equal "owner and mode of a table on n$i" "$(stat -c '%U %a' "$(folder "$i")/table/$BUCKETS/0")" "root 644"
+	done
+}
+
+# may ACCOUNT YES-OR-NO VERB RESOURCE[/SUBRESOURCE] [NAMESPACE]
+may() {
+	local sub=
+	[[ $4 != */* ]] || sub=${4#*/}
+	equal "$1 may $3 $4 in ${5:-default}" \
+		"$(kubectl auth can-i "$3" "${4%%/*}" --subresource="$sub" --as "$1" -n "${5:-default}" 2>/dev/null || true)" "$2"
+}
+
+# Goal: who takes an agent over can read tables and write events, and nothing else.
+@test "the agent may read tables and write events, and no more" {
+	local verb
+	for verb in get list watch; do may $agent_account yes $verb configmaps $TABLES; done
+	for verb in create update patch delete; do may $agent_account no $verb configmaps $TABLES; done
+	may $agent_account no get configmaps kube-system
+	may $agent_account no get secrets $TABLES
+	may $agent_account no list secrets
+	may $agent_account no get pods
+	may $agent_account no list nodes
+	may $agent_account no get staticipallocations.staticip.dev
+	may $agent_account yes create events.events.k8s.io $TABLES
+	may $agent_account no create pods $SYSTEM
+}
+
+# Goal: the controller writes tables, status and events, and nothing else.
+@test "the controller may write tables, statuses and events, and no more" {
+	local verb
+	for verb in create update patch delete; do may $controller_account no $verb pods; done
+	may $controller_account yes list pods
+	may $controller_account no update statefulsets.apps
+	may $controller_account no update staticipallocations.staticip.dev
+	may $controller_account no delete staticipallocations.staticip.dev
+	may $controller_account yes patch staticipallocations.staticip.dev/status
+	may $controller_account yes update configmaps $TABLES
+	may $controller_account no delete configmaps $TABLES
+	may $controller_account no get configmaps kube-system
+	may $controller_account no get secrets $TABLES
+	may $controller_account no list secrets
+	may $controller_account no create pods/exec
+}
+
+# Goal: an upgrade without a change is none.
+@test "helm upgrade with nothing changed restarts nothing" {
+	local before
+	before=$(system_pods controller; system_pods agent)
+	helm upgrade staticip "$REPO/helm/staticip" -n $SYSTEM -f "$RUN/values.yaml" --wait --timeout 60s >/dev/null
+	system_ready
+	equal "pods" "$(system_pods controller; system_pods agent)" "$before"
+}

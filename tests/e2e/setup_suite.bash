@@ -1,0 +1,22 @@
+# One cluster of two nodes for all end-to-end tests, with staticip as it was just
+# built. REUSE=1: the cluster that is up is taken, brought up to date, and left.
+# shellcheck shell=bash disable=SC1091
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
+
+namespaces_gone() { ! kubectl get namespaces -o name | grep '^namespace/e2e-'; }
+
+setup_suite() {
+	if [ -n "${REUSE:-}" ] && cluster status >/dev/null 2>&1; then
+		wait_until 60 namespaces_gone
+	else
+		cluster up 2
+	fi
+	"$REPO/tests/cluster/deploy.sh"
+}
+
+teardown_suite() {
+	[ -z "${REUSE:-}" ] || return 0
+	cluster down
+	cluster leftovers
+}
