@@ -252,6 +252,7 @@ decode_entries(struct json_object *spec, struct allocation *a, struct err *err)
 		return rc;
 	if (!addresses == !range_texts)
 		return err_set(err, EINVAL, "spec: give either addresses or addressRanges (rule V2)");
+	a->field = addresses ? "spec.addresses" : "spec.addressRanges";
 	if (addresses)
 		rc = decode_addresses(addresses, a, err);
 	else

@@ -25,6 +25,7 @@ struct allocation {
 	char *target; /* name of the workload */
 	struct entry *entries; /* entry i serves index i */
 	unsigned entry_count;
+	const char *field; /* where they stand: "spec.addresses" or "spec.addressRanges" */
 	struct ip gateways[ENTRY_GATEWAYS_MAX];
 	unsigned gateway_count;
 	struct routes *routes;

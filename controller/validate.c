@@ -58,7 +58,7 @@ check_usable(const struct allocation *a, struct err *err)
 			const char *reason = cidr_unusable(ip, room);
 			if (reason)
 				return err_set(err, EINVAL,
-				    "spec: entry %u: %s %s: no pod can have it (rule V7)", i,
+				    "%s: entry %u: %s %s: no pod can have it (rule V7)", a->field, i,
 				    cidr_print(ip, text), reason);
 		}
 	return 0;
@@ -91,7 +91,7 @@ check_duplicates(const struct allocation *a, struct err *err)
 	for (size_t i = 1; i < count; i++)
 		if (ip_equal(seen[i - 1].ip, seen[i].ip))
 			return err_set(err, EINVAL,
-			    "spec: %s is in entry %u and in entry %u (rule V8)",
+			    "%s: %s is in entry %u and in entry %u (rule V8)", a->field,
 			    ip_print(seen[i].ip, text), seen[i - 1].entry, seen[i].entry);
 	return 0;
 }
@@ -123,6 +123,8 @@ static int
 check_gateway(const struct entry *entry, unsigned index, const struct ip *gateway,
     struct err *err)
 {
+	bool own = gateway >= entry->gateways && gateway < entry->gateways + entry->gateway_count;
+	const char *field = own ? "spec.addresses" : "spec.gateways";
 	char text[ADDRESS_TEXT_MAX];
 	char room[96];
 	const char *reason = unusable_on_link(entry, gateway, room);
@@ -130,13 +132,13 @@ check_gateway(const struct entry *entry, unsigned index, const struct ip *gatewa
 	ip_print(gateway, text);
 	if (!on_link(entry, gateway))
 		return err_set(err, EINVAL,
-		    "spec: gateway %s is in no subnet of entry %u's addresses (rule V9)", text, index);
+		    "%s: gateway %s is in no subnet of entry %u's addresses (rule V9)", field, text, index);
 	if (reason)
-		return err_set(err, EINVAL, "spec: gateway %s of entry %u %s (rule V9)", text,
+		return err_set(err, EINVAL, "%s: gateway %s of entry %u %s (rule V9)", field, text,
 		    index, reason);
 	if (is_own(entry, gateway))
-		return err_set(err, EINVAL, "spec: gateway %s is entry %u's own address (rule V10)",
-		    text, index);
+		return err_set(err, EINVAL, "%s: gateway %s is entry %u's own address (rule V10)",
+		    field, text, index);
 	return 0;
 }
 
@@ -151,7 +153,7 @@ check_entry_gateways(const struct allocation *a, unsigned index, struct err *err
 	for (unsigned i = 0; i < entry->gateway_count; i++)
 		if (!has_family(entry, entry->gateways[i].family))
 			return err_set(err, EINVAL,
-			    "spec: entry %u has gateway %s, but no address of its family (rule V9)",
+			    "spec.addresses: entry %u has gateway %s, but no address of its family (rule V9)",
 			    index, ip_print(&entry->gateways[i], text));
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		const struct ip *gateway = gateway_of(a, entry, family);

@@ -104,6 +104,16 @@ watch_retry(
 
 /* ---- events ------------------------------------------------------------------ */
 
+/* 410 is an answer, not a failure: the server is well, and our version is old. What
+ * failed before it came back (it was restarted, mostly) is over. */
+static void
+take_expired(struct watch *watch)
+{
+	watch->stats.expired++;
+	if (watch->expired_in_row++ == 0)
+		watch_backoff_reset(&watch->backoff);
+}
+
 /* The stream's own error: the server turns everything after authorisation into one
  * (apiserver storage/cacher, newErrWatcher), with 200 as HTTP status. */
 static int
@@ -117,7 +127,7 @@ take_error(struct watch *watch, struct json_object *status, struct err *err)
 		reason = "Unknown";
 	bool expired = code == 410 || strcmp(reason, "Expired") == 0 || strcmp(reason, "Gone") == 0;
 	if (expired)
-		watch->stats.expired++;
+		take_expired(watch);
 	return err_set(err, expired ? ESTALE : EREMOTEIO, "watch of %s: %s: %.400s", watch->path,
 	    reason, message ? message : "no message");
 }
@@ -178,7 +188,7 @@ on_event(void *cookie, struct json_object *event)
 	else
 		rc = take_object(watch, type, object, &watch->broken);
 	if (rc == 0)
-		watch->refusals = 0;
+		watch->refusals = watch->expired_in_row = 0;
 	return rc == 0 && !watch->freed;
 }
 
@@ -224,7 +234,7 @@ end_in_failure(struct watch *watch, const struct kube_answer *answer)
 	if (answer->status)
 		watch->refusals++;
 	if (answer->status == 410)
-		watch->stats.expired++;
+		take_expired(watch);
 	if (!why.code)
 		(void)err_set(&why, EPROTO, "watch of %s: ended at once, without an event",
 		    watch->path);
@@ -241,6 +251,8 @@ on_end(void *cookie, const struct kube_answer *answer)
 	watch_enter(watch);
 	if (answer->status)
 		watch_contact(watch);
+	if (lived >= watch->times->good_stream)
+		watch_backoff_reset(&watch->backoff);
 	/* a server that ends each stream at once must not be asked in a tight loop */
 	bool usual = answer->ok && !watch->broken.code &&
 	    (watch->stream_events > 0 || lived >= watch->times->short_stream);

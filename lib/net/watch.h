@@ -53,6 +53,7 @@ struct watch_times {
 	double stream_slack;  /* so much later we end it ourselves */
 	double stall;         /* of silence, once the resource has sent bookmarks */
 	double short_stream;  /* one without events that ended sooner counts as failed */
+	double good_stream;   /* one that lived as long: what failed before is over */
 	double backoff_first, backoff_max; /* doubling; up to twice as long by jitter */
 	double backoff_reset; /* without a failure: the next counts as the first */
 };

@@ -8,6 +8,7 @@ const struct watch_times watch_times_usual = {
     /* bookmarks come about once a minute (apiserver cacher.go) */
     .stall = 180,
     .short_stream = 1,
+    .good_stream = 10,
     .backoff_first = 0.8,
     .backoff_max = 30,
     .backoff_reset = 120,
@@ -23,4 +24,10 @@ watch_backoff_next(struct watch_backoff *backoff, const struct watch_times *time
 	backoff->base = base < times->backoff_max ? base : times->backoff_max;
 	backoff->failed = now;
 	return backoff->base * (1 + chance);
+}
+
+void
+watch_backoff_reset(struct watch_backoff *backoff)
+{
+	backoff->base = 0;
 }

@@ -16,4 +16,7 @@ struct watch_backoff {
 double watch_backoff_next(struct watch_backoff *backoff, const struct watch_times *times,
     double now, double chance);
 
+/* The server is well: the next failure counts as the first. */
+void watch_backoff_reset(struct watch_backoff *backoff);
+
 #endif

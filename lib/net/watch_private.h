@@ -40,6 +40,7 @@ struct watch {
 	ev_timer wait;          /* then next */
 	enum watch_next next;
 	struct watch_backoff backoff;
+	unsigned expired_in_row; /* 410 without an event in between */
 
 	/* where we are */
 	char *version;      /* of the last event, bookmark or list; NULL = none */

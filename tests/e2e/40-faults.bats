@@ -38,7 +38,6 @@ same_but_for() {
 @test "an API server that is killed and comes back loses nothing and changes no row" {
 	local before
 	alone
-	fresh_programs
 	good_allocation
 	before=$(map_versions)
 	cluster restart-apiserver
@@ -58,7 +57,6 @@ same_but_for() {
 # and agents sleep through changes, a compaction and a restart.
 @test "after a compaction the watches get 410, list again, and miss nothing" {
 	local since
-	fresh_programs
 	good_allocation
 	allocation gone StatefulSet/gone <<<"addressRanges: [$V4.21-$V4.22/16]" | apply
 	wait_rows gone-1 "$V4.22/16"

@@ -271,13 +271,6 @@ wait_recovered() {
 	rm -f "$BATS_SUITE_TMPDIR/disturbed"
 }
 
-# Controller and agents anew. A watch that has failed within the last two minutes waits
-# longer and longer, up to a minute: with new ones a test takes always the same time.
-fresh_programs() {
-	kubectl -n $SYSTEM delete pods -l app.kubernetes.io/part-of=staticip >/dev/null
-	system_ready
-}
-
 # Of the pod on node I, by the node's word alone: "ID PID".
 sandbox() { cluster sandbox "$1" "$NS/$2"; }
 another_sandbox() {

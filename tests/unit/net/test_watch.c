@@ -157,6 +157,7 @@ set_up(void **state)
 	    .stream_slack = 2,
 	    .stall = 0.3,
 	    .short_stream = 0.05,
+	    .good_stream = 100,
 	    .backoff_first = 0.02,
 	    .backoff_max = 0.1,
 	    .backoff_reset = 120};
@@ -375,6 +376,27 @@ relists_after_410_as_the_http_status_of_a_watch(void **state)
 	RUN(f, steps, "+ns/a:u1:3 +ns/b:u2:9 synced fault -ns/a:u1:3 synced ");
 	assert_int_equal(watch_stats(f->watch)->expired, 1);
 	assert_non_null(strstr(f->fault.text, "410 Expired: because; listing again in 0.0"));
+}
+
+static void
+a_410_ends_the_waiting_that_failures_before_it_had_made_long(void **state)
+{
+	static const struct step steps[] = {
+	    {LISTS, 200, NULL, LIST("10", ""), ENDS},
+	    {WATCHES("10"), 500, NULL, STATUS("500", "InternalError"), ENDS},
+	    {WATCHES("10"), 500, NULL, STATUS("500", "InternalError"), ENDS},
+	    {WATCHES("10"), 500, NULL, STATUS("500", "InternalError"), ENDS},
+	    {WATCHES("10"), 410, NULL, STATUS("410", "Expired"), ENDS},
+	    {LISTS, 200, NULL, LIST("11", ""), ENDS},
+	    THE_END("11"),
+	};
+	struct fixture *f = *state;
+
+	f->times.backoff_first = 0.05;
+	f->times.backoff_max = 10;
+	RUN(f, steps, "synced fault fault fault fault synced ");
+	/* 0.05 to 0.1 s and not 0.4 to 0.8 */
+	assert_non_null(strstr(f->fault.text, "listing again in 0.1 s"));
 }
 
 static void
@@ -811,6 +833,7 @@ main(void)
 	    TEST(a_stream_that_ends_properly_goes_on_at_once),
 	    TEST(the_server_is_asked_to_end_a_stream_at_a_random_time),
 	    TEST(relists_after_410_as_the_http_status_of_a_watch),
+	    TEST(a_410_ends_the_waiting_that_failures_before_it_had_made_long),
 	    TEST(relists_after_410_as_the_first_event_of_a_stream),
 	    TEST(relists_after_410_as_a_later_event),
 	    TEST(lists_again_after_410_on_the_first_page),
