@@ -117,14 +117,23 @@ unusable_on_link(const struct entry *entry, const struct ip *ip, char *room)
 	return NULL;
 }
 
+/* Where it is written: an entry may have its own. */
+static const char *
+gateway_field(const struct entry *entry, const struct ip *gateway)
+{
+	for (unsigned i = 0; i < entry->gateway_count; i++)
+		if (&entry->gateways[i] == gateway)
+			return "spec.addresses";
+	return "spec.gateways";
+}
+
 /* V9: a gateway lies in a subnet of the entry (or is link-local) and is an address
  * that a router can have. V10: it is not the pod's own address. */
 static int
 check_gateway(const struct entry *entry, unsigned index, const struct ip *gateway,
     struct err *err)
 {
-	bool own = gateway >= entry->gateways && gateway < entry->gateways + entry->gateway_count;
-	const char *field = own ? "spec.addresses" : "spec.gateways";
+	const char *field = gateway_field(entry, gateway);
 	char text[ADDRESS_TEXT_MAX];
 	char room[96];
 	const char *reason = unusable_on_link(entry, gateway, room);
