@@ -55,7 +55,8 @@ struct watch_times {
 	double short_stream;  /* one without events that ended sooner counts as failed */
 	double good_stream;   /* one that lived as long: what failed before is over */
 	double backoff_first, backoff_max; /* doubling; up to twice as long by jitter */
-	double backoff_reset; /* without a failure: the next counts as the first */
+	double backoff_reset; /* without a failure: the next counts as the first; so does
+	                       * one after a good stream or a 410 */
 };
 extern const struct watch_times watch_times_usual;
 
