@@ -83,6 +83,24 @@ enum {
 	OUTPUT_BYTES_MAX = 6 * 1024 * 1024,
 	/* How long VERSION waits for an input that it can do without. */
 	VERSION_INPUT_MS = 1000,
+	/* Container ids: the specification has no limit. Runtimes use 64 characters;
+	 * the file of an attachment is CONTAINERID:IFNAME within NAME_MAX (255). */
+	CONTAINER_ID_MAX = 200,
+	/* A pod's UID has 36 characters, that of a static pod 32. */
+	POD_UID_MAX = 64,
+	/* Path of a network namespace: /var/run/netns/cni-UUID, /proc/PID/ns/net. */
+	NETNS_PATH_MAX = 1024,
+	/* A lease, padded: one page, so that a reader or a SIGKILL never meets half
+	 * of a change. */
+	LEASE_BYTES = 4096,
+	/* The lock of a lease is held over a few file operations only. */
+	LEASE_LOCK_MS = 2000,
+	/* How long ADD waits for an address that another attachment has; the kubelet
+	 * gives the runtime four minutes for a sandbox. */
+	WAIT_SECONDS = 15,
+	WAIT_SECONDS_MAX = 180,
+	/* /proc/self/mountinfo of a node with 10 000 mounts. */
+	MOUNTINFO_MAX = 16 * 1024 * 1024,
 	/* What one dump of the kernel may yield after its filter: addresses, routes,
 	 * links. A node with a full BGP table has about a million routes, of which
 	 * a filter takes a handful. */
