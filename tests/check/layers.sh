@@ -29,7 +29,7 @@ only 'curl/' 'lib/net'
 only 'yaml' 'lib/net'
 only 'ev\.h' 'lib/net|agent|controller'
 only 'netlink/' 'lib/node'
-only 'json-c/' 'lib/table|lib/net|plugin|agent|controller'
+only 'json-c/' 'lib/table|lib/node|lib/net|plugin|agent|controller'
 
 [ $bad = 0 ] && echo "layers: as designed"
 exit $bad

@@ -1,0 +1,149 @@
+#include "node/lease.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "table/json.h"
+
+/* The texts of a record: one line each for writing and reading. */
+struct text_field {
+	const char *key;
+	size_t offset, size;
+};
+#define HOLDER(name)                                                                     \
+	{                                                                                \
+		#name, offsetof(struct lease, holder.name), sizeof(((struct lease *)0)->holder.name) \
+	}
+static const struct text_field fields[] = {
+	HOLDER(network),
+	HOLDER(container),
+	HOLDER(ifname),
+	HOLDER(namespace),
+	HOLDER(pod),
+	HOLDER(uid),
+	HOLDER(netns),
+	{"domain", offsetof(struct lease, domain), sizeof(((struct lease *)0)->domain)},
+};
+enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };
+
+static struct json_object *
+to_json(const struct lease *lease)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *ips = json_object_new_array();
+	char text[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		json_put_text(object, fields[i].key, (const char *)lease + fields[i].offset);
+	json_put_number(object, "inode", lease->holder.netns_id.inode);
+	json_put_number(object, "cookie", lease->holder.netns_id.cookie);
+	for (unsigned i = 0; i < lease->ip_count; i++)
+		json_object_array_add(
+		    ips, json_object_new_string(cidr_print(&lease->ips[i], text)));
+	json_object_object_add(object, "ips", ips);
+	json_put_number(object, "since", lease->since);
+	if (lease->closing)
+		json_object_object_add(object, "closing", json_object_new_boolean(true));
+	return object;
+}
+
+int
+lease_encode(const struct lease *lease, struct buf *out, struct err *err)
+{
+	scoped_json *object = to_json(lease);
+	const char *text = json_print(object);
+
+	if (strlen(text) >= LEASE_BYTES)
+		return err_set(err, EFBIG,
+		    "the lease of container %.64s would have more than %d bytes; its names are "
+		    "too long",
+		    lease->holder.container, LEASE_BYTES);
+	(void)buf_print(out, "%-*s\n", LEASE_BYTES - 1, text);
+	return buf_whole(out, "a lease", err);
+}
+
+static int
+read_texts(struct json_object *object, struct lease *lease, struct err *err)
+{
+	for (unsigned i = 0; i < FIELD_COUNT; i++) {
+		const char *text = NULL;
+		int rc = json_get_text(
+		    object, fields[i].key, "lease", true, fields[i].size - 1, &text, err);
+		if (rc)
+			return rc;
+		(void)snprintf(
+		    (char *)lease + fields[i].offset, fields[i].size, "%s", text);
+	}
+	return 0;
+}
+
+static int
+read_ips(struct json_object *object, struct lease *lease, struct err *err)
+{
+	struct json_object *array = NULL;
+	int rc = json_get_array(object, "ips", "lease", true, ENTRY_IPS_MAX, &array, err);
+	size_t count = array ? json_object_array_length(array) : 0;
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		const char *text = json_object_get_string(json_object_array_get_idx(array, i));
+		rc = cidr_parse(text ? text : "", text ? strlen(text) : 0, &lease->ips[i], err);
+	}
+	lease->ip_count = (unsigned)count;
+	return rc;
+}
+
+int
+lease_decode(const char *text, size_t length, struct lease *ret_lease, struct err *err)
+{
+	scoped_json *object = NULL;
+	struct lease lease = {0};
+	int rc = json_parse(text, length, "lease", &object, err);
+
+	if (!rc)
+		rc = read_texts(object, &lease, err);
+	if (!rc)
+		rc = json_get_number(object, "inode", "lease", true, INT64_MAX,
+		    &lease.holder.netns_id.inode, err);
+	if (!rc)
+		rc = json_get_number(object, "cookie", "lease", true, INT64_MAX,
+		    &lease.holder.netns_id.cookie, err);
+	if (!rc)
+		rc = read_ips(object, &lease, err);
+	if (!rc)
+		rc = json_get_number(object, "since", "lease", true, INT64_MAX, &lease.since, err);
+	if (!rc)
+		rc = json_get_bool(object, "closing", "lease", &lease.closing, err);
+	if (!rc)
+		*ret_lease = lease;
+	return rc;
+}
+
+bool
+attachment_equal(const struct attachment *a, const struct attachment *b)
+{
+	return strcmp(a->network, b->network) == 0 &&
+	    strcmp(a->container, b->container) == 0 && strcmp(a->ifname, b->ifname) == 0;
+}
+
+bool
+attachment_same_pod(const struct attachment *a, const struct attachment *b)
+{
+	return a->uid[0] && strcmp(a->uid, b->uid) == 0 &&
+	    strcmp(a->network, b->network) == 0 && strcmp(a->ifname, b->ifname) == 0;
+}
+
+void
+attachment_print(const struct attachment *attachment, struct buf *out)
+{
+	if (attachment->pod[0])
+		(void)buf_print(out, "pod %s/%s (UID %s, container %.12s, interface %s)",
+		    attachment->namespace, attachment->pod,
+		    attachment->uid[0] ? attachment->uid : "unknown", attachment->container,
+		    attachment->ifname);
+	else
+		(void)buf_print(out, "container %.64s (interface %s)", attachment->container,
+		    attachment->ifname);
+}
