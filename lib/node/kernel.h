@@ -51,6 +51,9 @@ void kernel_cleanup(struct kernel **kernel);
 int kernel_link_index(struct kernel *kernel, const char *name, unsigned *ret_index,
     struct err *err);
 
+/* Sets the link down (IFF_UP off). */
+int kernel_link_down(struct kernel *kernel, unsigned index, struct err *err);
+
 /* Whole lists, both families, in the kernel's order; the caller frees *ret_list
  * (mem_free). A dump that the kernel marks as interrupted by a change is made
  * again, at most KERNEL_DUMP_TRIES times; then -EAGAIN. */

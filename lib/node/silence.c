@@ -1,0 +1,89 @@
+#include "node/silence.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "node/kernel.h"
+#include "node/netns.h"
+
+/* Without it the kernel takes IPv6 addresses off a link that goes down (ip-sysctl,
+ * keep_addr_on_down). Where there is no IPv6 there is no such file. */
+static void
+keep_addresses(int netns, const char *ifname)
+{
+	scoped_free char *path =
+	    mem_format("/proc/sys/net/ipv6/conf/%s/keep_addr_on_down", ifname);
+	int own = -1;
+
+	if (netns_enter(netns, &own, NULL))
+		return;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		/* only ptp's clean-up would miss them */
+		ssize_t put = write(fd, "1", 1);
+		(void)put;
+		(void)close(fd);
+	}
+	netns_leave(own);
+}
+
+static bool
+is_leased(const struct lease *lease, const struct ip *ip)
+{
+	for (unsigned i = 0; i < lease->ip_count; i++)
+		if (ip_equal(&lease->ips[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* Every link that has one of the addresses, whatever its name is by now. */
+static int
+links_down_by_address(struct kernel *kernel, const struct lease *lease, struct err *err)
+{
+	scoped_free struct kernel_address *list = NULL;
+	size_t count = 0;
+	int rc = kernel_addresses(kernel, &list, &count, err);
+
+	for (size_t i = 0; !rc && i < count; i++)
+		if (is_leased(lease, &list[i].cidr.ip))
+			rc = kernel_link_down(kernel, list[i].index, err);
+	return rc;
+}
+
+static int
+silence_in(int netns, const struct lease *lease, struct err *err)
+{
+	scoped_kernel *kernel = NULL;
+	unsigned index = 0;
+	bool own = false;
+	int rc = netns_is_own(netns, &own, err);
+
+	if (rc || own)
+		return rc;
+	rc = kernel_open(netns, &kernel, err);
+	if (rc)
+		return rc;
+	rc = kernel_link_index(kernel, lease->holder.ifname, &index, err);
+	if (rc == -ENODEV)
+		return links_down_by_address(kernel, lease, err);
+	if (rc)
+		return rc;
+	keep_addresses(netns, lease->holder.ifname);
+	return kernel_link_down(kernel, index, err);
+}
+
+int
+silence_lease(const struct lease *lease, struct err *err)
+{
+	scoped_fd int netns = -1;
+	int rc = netns_id_find(lease->holder.netns, &lease->holder.netns_id, &netns, err);
+
+	if (rc == -ENODATA || rc == 0)
+		return 0;
+	if (rc < 0)
+		return rc;
+	rc = silence_in(netns, lease, err);
+	return rc ? err_wrap(err, "network namespace %.200s", lease->holder.netns) : 0;
+}
