@@ -10,7 +10,7 @@
 #include "plugin/cni_error.h"
 
 /* What runtimes send to every plugin, beside what we use. */
-static const char *const known_and_unused[] = {"K8S_POD_UID", "K8S_POD_INFRA_CONTAINER_ID"};
+static const char *const known_and_unused[] = {"K8S_POD_INFRA_CONTAINER_ID"};
 
 struct key {
 	const char *name;
@@ -19,6 +19,7 @@ struct key {
 static const struct key keys[] = {
     {"K8S_POD_NAMESPACE", offsetof(struct cni_args, namespace)},
     {"K8S_POD_NAME", offsetof(struct cni_args, pod)},
+    {"K8S_POD_UID", offsetof(struct cni_args, uid)},
     {"IP", offsetof(struct cni_args, ip)},
     {"GATEWAY", offsetof(struct cni_args, gateway)},
 };

@@ -9,6 +9,7 @@ struct cni_args {
 	char *text; /* what the others point into */
 	const char *namespace;
 	const char *pod;
+	const char *uid; /* of the pod; static pods have their config's hash */
 	const char *ip;      /* IP: addresses asked for, with commas between */
 	const char *gateway; /* GATEWAY: likewise */
 };

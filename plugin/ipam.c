@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/mem.h"
 #include "plugin/cni_args.h"
 #include "plugin/cni_error.h"
 #include "plugin/cni_result.h"
+#include "plugin/hold.h"
 #include "plugin/host_file.h"
 #include "plugin/lookup.h"
 #include "plugin/prev_result.h"
@@ -19,7 +21,10 @@
  * was written there. */
 static const char *const refused_keys[] = {"allocations", "gateway", "addresses", "subnet",
     "rangeStart", "rangeEnd", "ranges", "fixedStart", "fixedEnd", "index", "hostAddress",
-    "routes", "dns", "resolvConf", "wait"};
+    "routes", "dns", "resolvConf"};
+
+/* Times that an ADD looks and leases while the table changes under it. */
+enum { LOOKUP_TRIES = 3 };
 
 static int
 check_keys(const struct cni_config *config, struct err *err)
@@ -42,30 +47,105 @@ check_keys(const struct cni_config *config, struct err *err)
 	    refused, config->name);
 }
 
-/* Everything up to the row: what ADD and CHECK have in common. */
+/* What ADD and CHECK have in common: who asks, and where the answers are. */
+struct asking {
+	struct cni_args args;
+	char *root;
+	struct lookup lookup;
+	struct hold hold;
+};
+
+static void
+asking_release(struct asking *asking)
+{
+	cni_args_release(&asking->args);
+	mem_free(asking->root);
+}
+#define scoped_asking __attribute__((cleanup(asking_release))) struct asking
+
 static int
-find_answer(const struct cni_request *request, struct lookup_answer *ret_answer,
-    struct err *err)
+read_asking(const struct cni_request *request, struct asking *asking, struct err *err)
 {
 	const struct cni_environment *environment = request->environment;
-	scoped_args args = {0};
-	scoped_free char *root = NULL;
+	uint64_t wait_s = WAIT_SECONDS;
 	int rc = check_keys(&request->config, err);
 
 	if (!rc)
-		rc = cni_args_parse(environment->args, &args, err);
+		rc = json_get_number(request->config.ipam, "wait", "ipam", false,
+		    WAIT_SECONDS_MAX, &wait_s, err);
 	if (!rc)
-		rc = cni_args_need_pod(&args, err);
+		rc = cni_args_parse(environment->args, &asking->args, err);
 	if (!rc)
-		rc = host_file_root(request->host_file, &root, err);
+		rc = cni_args_need_pod(&asking->args, err);
+	if (!rc)
+		rc = host_file_root(request->host_file, &asking->root, err);
+	if (!rc)
+		rc = hold_attachment(request, &asking->args, &asking->hold.who, err);
 	if (rc)
 		return rc;
-	const struct lookup asked = {.network = request->config.name,
-	    .namespace = args.namespace,
-	    .pod = args.pod,
+	asking->hold.root = asking->root;
+	asking->hold.wait_s = (unsigned)wait_s;
+	asking->lookup = (struct lookup){.network = request->config.name,
+	    .namespace = asking->args.namespace,
+	    .pod = asking->args.pod,
 	    .ifname = environment->ifname};
-	rc = lookup_pod(root, &asked, ret_answer, err);
-	return rc ? rc : requested_check(&request->config, &args, ret_answer, err);
+	return 0;
+}
+
+static int
+find_answer(const struct cni_request *request, struct asking *asking,
+    struct lookup_answer *ret_answer, struct err *err)
+{
+	int rc = lookup_pod(asking->root, &asking->lookup, ret_answer, err);
+
+	asking->hold.domain = ret_answer->network.domain;
+	return rc ? rc : requested_check(&request->config, &asking->args, ret_answer, err);
+}
+
+static int
+take_row(const struct asking *asking, const struct row *row, struct err *err)
+{
+	struct hold_choice choices[ENTRY_IPS_MAX];
+	struct cidr taken[ENTRY_IPS_MAX];
+
+	for (unsigned i = 0; i < row->ip_count; i++)
+		choices[i] = (struct hold_choice){.fixed = row->ips[i]};
+	return hold_take(&asking->hold, choices, row->ip_count, taken, err);
+}
+
+static void
+give_back(const struct asking *asking)
+{
+	const struct attachment *who = &asking->hold.who;
+	struct err left = {0};
+
+	/* an ADD that was not answered: the next one, or DEL, ends what stays */
+	(void)hold_release(asking->root, who->network, who->container, who->ifname, &left);
+}
+
+/* The lease first, then the row once more: a row that was taken away between the two
+ * must not be answered (DESIGN.md, section 7). */
+static int
+take_answer(const struct cni_request *request, struct asking *asking,
+    struct lookup_answer *ret_answer, struct err *err)
+{
+	for (int i = 0; i < LOOKUP_TRIES; i++) {
+		int rc = find_answer(request, asking, ret_answer, err);
+		if (!rc)
+			rc = take_row(asking, &ret_answer->row, err);
+		if (rc)
+			return rc;
+		rc = lookup_again(asking->root, &asking->lookup, ret_answer, err);
+		if (rc > 0)
+			return 0;
+		give_back(asking);
+		if (rc < 0)
+			return rc;
+	}
+	return err_set(err, CNI_ERROR_TRY_LATER,
+	    "the addresses of pod %s/%s on network %s changed while they were taken; the "
+	    "container runtime tries again",
+	    asking->lookup.namespace, asking->lookup.pod, asking->lookup.network);
 }
 
 static bool
@@ -110,15 +190,21 @@ make_result(const struct lookup_answer *answer, struct cni_result *result)
 int
 ipam_add(const struct cni_request *request, struct buf *out, struct err *err)
 {
+	scoped_asking asking = {.root = NULL};
 	struct lookup_answer answer;
 	struct cni_result result;
-	int rc = find_answer(request, &answer, err);
+	int rc = read_asking(request, &asking, err);
 
+	if (!rc)
+		rc = take_answer(request, &asking, &answer, err);
 	if (rc)
 		return rc;
 	drop_foreign_routes(&answer.row, &answer.profile.routes);
 	make_result(&answer, &result);
-	return cni_result_print(&result, request->config.version, out, err);
+	rc = cni_result_print(&result, request->config.version, out, err);
+	if (rc)
+		give_back(&asking);
+	return rc;
 }
 
 static int
@@ -158,14 +244,52 @@ compare(const struct prev_result *prev, const char *ifname, const struct row *ro
 int
 ipam_check(const struct cni_request *request, struct buf *out, struct err *err)
 {
+	scoped_asking asking = {.root = NULL};
 	struct lookup_answer answer;
 	struct prev_result prev;
 	int rc = prev_result_read(&request->config, &prev, err);
 
 	(void)out; /* CHECK prints nothing */
 	if (!rc)
-		rc = find_answer(request, &answer, err);
-	return rc ? rc : compare(&prev, request->environment->ifname, &answer.row, err);
+		rc = read_asking(request, &asking, err);
+	if (!rc)
+		rc = find_answer(request, &asking, &answer, err);
+	if (!rc)
+		rc = compare(&prev, request->environment->ifname, &answer.row, err);
+	return rc ? rc : hold_check(&asking.hold, answer.row.ips, answer.row.ip_count, err);
+}
+
+int
+ipam_del(const struct cni_request *request, struct buf *out, struct err *err)
+{
+	const struct cni_environment *environment = request->environment;
+	scoped_free char *root = NULL;
+	struct err left = {0};
+	int rc = host_file_root(request->host_file, &root, err);
+
+	(void)out; /* DEL prints nothing */
+	if (rc)
+		return rc;
+	rc = hold_release(root, request->config.name, environment->container,
+	    environment->ifname, &left);
+	if (left.code)
+		(void)fprintf(stderr, "staticip: DEL of container %s: %s\n",
+		    environment->container, left.text);
+	return rc;
+}
+
+int
+ipam_gc(const struct cni_request *request, struct buf *out, struct err *err)
+{
+	struct json_object *valid = NULL;
+	scoped_free char *root = NULL;
+	int rc = host_file_root(request->host_file, &root, err);
+
+	(void)out; /* GC prints nothing */
+	if (rc || !json_object_object_get_ex(
+	              request->config.json, "cni.dev/valid-attachments", &valid))
+		return rc;
+	return hold_collect(root, request->config.name, valid, err);
 }
 
 int

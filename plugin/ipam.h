@@ -6,12 +6,20 @@
 #include "core/err.h"
 #include "plugin/request.h"
 
-/* ADD: looks the pod up in the tables and appends the result. Idempotent and
- * without any trace (I5): the row is the answer, each time. */
+/* ADD: looks the pod up in the tables, leases its addresses on this node, looks again
+ * (a row that changed meanwhile counts), and appends the result. Idempotent: the row
+ * is the answer, each time (I5). */
 int ipam_add(const struct cni_request *request, struct buf *out, struct err *err);
-/* CHECK: the row is still there, and prevResult has exactly its addresses on this
- * interface. Other interfaces, gateways and routes may have changed since. */
+/* CHECK: the row is still there, prevResult has exactly its addresses on this
+ * interface, and so has the lease. Other interfaces, gateways and routes may have
+ * changed since. */
 int ipam_check(const struct cni_request *request, struct buf *out, struct err *err);
+/* DEL: gives the attachment's addresses back. What cannot be done is told on standard
+ * error only: a failing DEL would keep the pod for ever (I4). */
+int ipam_del(const struct cni_request *request, struct buf *out, struct err *err);
+/* GC: ends the leases of this network whose attachment is not valid any more. Without
+ * cni.dev/valid-attachments there is nothing to go by, and nothing is done. */
+int ipam_gc(const struct cni_request *request, struct buf *out, struct err *err);
 /* STATUS: ready as soon as a table was published in this boot, else code 50. */
 int ipam_status(const struct cni_request *request, struct buf *out, struct err *err);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "plugin/cni_error.h"
 #include "table/key.h"
@@ -176,9 +177,41 @@ lookup_pod(const char *root, const struct lookup *asked, struct lookup_answer *r
 		rc = map_bucket_of(&file, asked->network, root, &mapped, err);
 	if (!rc)
 		rc = find_network(&mapped.bucket, asked->network, &ret_answer->network, err);
-	if (!rc)
+	if (!rc) {
+		ret_answer->marks[0] = mapped.bucket.mark;
 		rc = map_bucket_of(&file, key, root, &mapped, err);
-	return rc ? rc : lookup_in_bucket(&mapped.bucket, asked, ret_answer, err);
+	}
+	if (rc)
+		return rc;
+	ret_answer->marks[1] = mapped.bucket.mark;
+	return lookup_in_bucket(&mapped.bucket, asked, ret_answer, err);
+}
+
+static bool
+same_addresses(const struct row *a, const struct row *b)
+{
+	if (a->ip_count != b->ip_count)
+		return false;
+	for (unsigned i = 0; i < a->ip_count; i++)
+		if (!cidr_equal(&a->ips[i], &b->ips[i]))
+			return false;
+	return true;
+}
+
+int
+lookup_again(const char *root, const struct lookup *asked,
+    const struct lookup_answer *answer, struct err *err)
+{
+	struct lookup_answer now;
+
+	if (table_mark_current(root, &answer->marks[0]) &&
+	    table_mark_current(root, &answer->marks[1]))
+		return 1;
+	int rc = lookup_pod(root, asked, &now, err);
+	if (rc)
+		return rc;
+	return strcmp(now.network.domain, answer->network.domain) == 0 &&
+	    same_addresses(&now.row, &answer->row);
 }
 
 int

@@ -18,6 +18,7 @@ struct lookup_answer {
 	struct network_row network;
 	struct row row;
 	struct profile profile;
+	struct table_mark marks[2]; /* where the network and the pod were found */
 };
 
 /* Finds the network row and the pod's row: that of this interface, else that of
@@ -25,6 +26,11 @@ struct lookup_answer {
  * table in this boot; 11 the network wants a grant; 5 a table that cannot be read. */
 int lookup_pod(const char *root, const struct lookup *asked,
     struct lookup_answer *ret_answer, struct err *err);
+
+/* Whether the tables still say what they said: cheap where nothing changed, else the
+ * pod is looked up again and must get the same addresses. 1, 0, or an error. */
+int lookup_again(const char *root, const struct lookup *asked,
+    const struct lookup_answer *answer, struct err *err);
 
 /* The part without files: the pod's row in the bytes of its bucket. */
 int lookup_in_bucket(const struct table_bucket *bucket, const struct lookup *asked,

@@ -3,8 +3,8 @@
  *   environment + standard input -> verb and role -> JSON on standard output
  *
  * main is the whole story. request.c checks what came in; ipam.c looks a pod up in
- * the tables (lookup.c); chain.c installs routes in a pod. Nothing is kept on the
- * node and no network connection is ever opened (I4). */
+ * the tables (lookup.c) and leases its addresses on this node (hold.c); chain.c installs
+ * routes in a pod. No network connection is ever opened (I4). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +19,11 @@
 #include "plugin/cni_error.h"
 #include "plugin/cni_version.h"
 #include "plugin/ipam.h"
+#include "plugin/parent.h"
 #include "plugin/request.h"
 
-/* What a role does for a verb. NULL: nothing, with success. DEL and GC have nothing
- * to remove: addresses are rows of a table, routes go with the pod's namespace. */
+/* What a role does for a verb. NULL: nothing, with success. The chained role has
+ * nothing to remove: routes go with the pod's namespace. */
 static int (*const acts[CNI_ROLES][CNI_VERBS])(
     const struct cni_request *request, struct buf *out, struct err *err) = {
     [CNI_ROLE_NONE] = {[CNI_ADD] = request_refuse,
@@ -31,8 +32,11 @@ static int (*const acts[CNI_ROLES][CNI_VERBS])(
     [CNI_ROLE_BOTH] = {[CNI_ADD] = request_refuse, [CNI_CHECK] = request_refuse},
     [CNI_ROLE_IPAM] = {[CNI_ADD] = ipam_add,
         [CNI_CHECK] = ipam_check,
+        [CNI_DEL] = ipam_del,
+        [CNI_GC] = ipam_gc,
         [CNI_STATUS] = ipam_status},
-    [CNI_ROLE_CHAIN] = {[CNI_ADD] = chain_add, [CNI_CHECK] = chain_check},
+    /* runtimes forward GC to the plugins of a list, main plugins not to their IPAM's */
+    [CNI_ROLE_CHAIN] = {[CNI_ADD] = chain_add, [CNI_CHECK] = chain_check, [CNI_GC] = ipam_gc},
 };
 
 static bool
@@ -104,6 +108,7 @@ main(int argc, char **argv)
 	mem_on_exhausted(say_out_of_memory);
 	if (!cni_environment_asked(&environment))
 		return answer_person(argc, argv);
+	parent_follow();
 	int rc = answer_runtime(&environment, &out, &err);
 	return write_all(buf_string(&out), out.length) && rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

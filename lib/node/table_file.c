@@ -81,7 +81,11 @@ map_bytes(int fd, const char *name, struct table_bucket *ret_bucket, struct err 
 	void *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		return err_errno(err, errno, "cannot map bucket %s", name);
-	*ret_bucket = (struct table_bucket){.text = bytes, .length = length};
+	*ret_bucket = (struct table_bucket){.text = bytes,
+	    .length = length,
+	    .mark = {.inode = status.st_ino,
+	        .seconds = status.st_ctim.tv_sec,
+	        .nanoseconds = status.st_ctim.tv_nsec}};
 	return 0;
 }
 
@@ -96,7 +100,26 @@ table_bucket_map(const struct table_file *file, unsigned number,
 	    openat(file->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open bucket %s of %u", name, file->buckets);
-	return map_bytes(fd, name, ret_bucket, err);
+	int rc = map_bytes(fd, name, ret_bucket, err);
+	ret_bucket->mark.buckets = file->buckets;
+	ret_bucket->mark.number = number;
+	return rc;
+}
+
+bool
+table_mark_current(const char *root, const struct table_mark *mark)
+{
+	struct stat status;
+	char target[16] = "";
+	scoped_free char *live = mem_format("%s/table/live", root);
+	scoped_free char *path = mem_format("%s/%u", live, mark->number);
+	char wanted[16];
+
+	(void)snprintf(wanted, sizeof(wanted), "%u", mark->buckets);
+	return readlink(live, target, sizeof(target) - 1) > 0 && strcmp(target, wanted) == 0 &&
+	    stat(path, &status) == 0 && status.st_ino == mark->inode &&
+	    status.st_ctim.tv_sec == mark->seconds &&
+	    status.st_ctim.tv_nsec == mark->nanoseconds;
 }
 
 void

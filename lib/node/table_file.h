@@ -6,7 +6,9 @@
 #ifndef NODE_TABLE_FILE_H
 #define NODE_TABLE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/err.h"
 
@@ -16,11 +18,20 @@ struct table_file {
 	unsigned buckets;
 };
 
+/* Which file it was that somebody read: the agent replaces files, it never writes
+ * into one. */
+struct table_mark {
+	unsigned buckets, number;
+	uint64_t inode;
+	int64_t seconds, nanoseconds; /* of its last change, ctime */
+};
+
 /* The bytes of one bucket; they stay as they are while mapped, whatever is
  * published meanwhile. */
 struct table_bucket {
 	const char *text;
 	size_t length;
+	struct table_mark mark;
 };
 
 /* Opens the live set below root (an absolute path). -ENOENT: none was published
@@ -34,6 +45,9 @@ void table_file_close(struct table_file *file);
  * TABLE_BYTES_MAX. The bytes are what the agent verified. */
 int table_bucket_map(const struct table_file *file, unsigned number,
     struct table_bucket *ret_bucket, struct err *err);
+/* Whether the mark's bucket is still what is published below root. Anything that
+ * cannot be looked at is not. */
+bool table_mark_current(const char *root, const struct table_mark *mark);
 /* Fine on a zeroed bucket. */
 void table_bucket_unmap(struct table_bucket *bucket);
 #define scoped_bucket __attribute__((cleanup(table_bucket_unmap))) struct table_bucket

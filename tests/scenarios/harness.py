@@ -3,6 +3,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import traceback
 
 VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
@@ -67,6 +68,7 @@ class Harness:
     def case(self, name, act):
         if not self.only.search(name):
             return
+        start = time.monotonic()
         try:
             act()
             self.passed += 1
@@ -76,6 +78,8 @@ class Harness:
         except Exception:
             self.failed += 1
             print("FAIL %s:\n%s" % (name, traceback.format_exc()))
+        if time.monotonic() - start > 5:
+            print("slow: %s took %.0f s" % (name, time.monotonic() - start))
 
     def run_module(self, module):
         setup = getattr(module, "setup", lambda h: None)

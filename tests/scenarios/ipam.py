@@ -48,6 +48,7 @@ def test_the_interface_row_comes_before_the_row_of_the_pod(h):
     for ifname, ip in (("net1", "10.0.0.2/24"), ("eth0", "10.0.0.1/24"), ("net11", "10.0.0.1/24")):
         got = h.call("ADD", ipam_conf(), {"CNI_IFNAME": ifname}).result()["ips"]
         expect(got == [{"address": ip}], ifname, got)
+        h.call("DEL", ipam_conf(), {"CNI_IFNAME": ifname}).silent()
 
 
 def test_SS_16_a_gateway_goes_with_its_family_only(h):
@@ -139,7 +140,7 @@ def test_a_gateway_asked_for_must_be_that_of_the_row(h):
 
 def test_every_other_source_is_refused_by_its_name(h):
     for key in ("addresses", "allocations", "gateway", "subnet", "rangeStart", "rangeEnd", "ranges",
-                "fixedStart", "fixedEnd", "index", "hostAddress", "routes", "dns", "resolvConf", "wait"):
+                "fixedStart", "fixedEnd", "index", "hostAddress", "routes", "dns", "resolvConf"):
         conf = ipam_conf(ipam={"type": "staticip", key: []})
         for verb in ("ADD", "CHECK"):
             more = dict(conf, prevResult=prev(DUAL)) if verb == "CHECK" else conf
@@ -149,6 +150,7 @@ def test_every_other_source_is_refused_by_its_name(h):
 
 
 def test_CHECK_wants_exactly_the_row_on_this_interface(h):
+    h.call("ADD", ipam_conf()).ok()
     for version in ("0.4.0", "1.0.0", "1.1.0"):
         def check(ips, **more):
             return h.call("CHECK", ipam_conf(version, prevResult=dict(prev(ips, version=version), **more)))
@@ -159,11 +161,14 @@ def test_CHECK_wants_exactly_the_row_on_this_interface(h):
         check(DUAL + ["10.0.2.41/24"]).error(102, "10.0.2.41/24")
         check([]).error(102, "10.0.2.40/24")
     h.call("CHECK", ipam_conf()).error(7, "Required prevResult missing")
+    h.call("DEL", ipam_conf()).silent()
+    h.call("CHECK", ipam_conf(prevResult=prev(DUAL))).error(102, "no lease of 10.0.2.40/24")
     tables.publish({"mynet": tables.network("mynet")}, {})
     h.call("CHECK", ipam_conf(prevResult=prev(DUAL))).error(100)
 
 
 def test_CHECK_tolerates_what_is_on_other_interfaces(h):
+    h.call("ADD", ipam_conf()).ok()
     result = prev(DUAL)
     result["interfaces"].append({"name": "net1", "sandbox": "/x"})
     result["ips"].append({"address": "192.168.1.1/24", "interface": 2})

@@ -6,6 +6,7 @@ import calls
 import chain
 import harness
 import ipam
+import leases
 import mains
 import protocol
 import replay
@@ -15,7 +16,7 @@ def main():
     plugin, only = sys.argv[1], re.compile(sys.argv[2])
     h = harness.Harness(plugin, only)
     replay.run(h)
-    for module in (protocol, ipam, chain, mains, calls):
+    for module in (protocol, ipam, leases, chain, mains, calls):
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
     sys.exit(1 if h.failed or not h.passed else 0)

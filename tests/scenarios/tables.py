@@ -28,9 +28,15 @@ def clear(root=ROOT):
     shutil.rmtree(root + "/table", ignore_errors=True)
 
 
-def publish(networks, rows, profiles=None, count=64, root=ROOT):
+def forget_leases(root=ROOT):
+    shutil.rmtree(root + "/leases", ignore_errors=True)
+
+
+def publish(networks, rows, profiles=None, count=64, root=ROOT, keep_leases=False):
     """networks: {name: row}; rows: {key: row}; profiles: {allocation: profile}."""
     clear(root)
+    if not keep_leases:
+        forget_leases(root)
     directory = "%s/table/%d" % (root, count)
     os.makedirs(directory)
     buckets = [{} for _ in range(count)]

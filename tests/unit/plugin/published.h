@@ -40,7 +40,7 @@ make_published(void **state)
 {
 	struct published *p = mem_new(1, sizeof(*p));
 
-	(void)snprintf(p->root, sizeof(p->root), "/tmp/published-XXXXXX");
+	(void)snprintf(p->root, sizeof(p->root), "/dev/shm/published-XXXXXX");
 	if (!mkdtemp(p->root))
 		return -1;
 	(void)snprintf(p->host_file, sizeof(p->host_file), "%s/plugin.json", p->root);

@@ -21,7 +21,7 @@ static int
 call(const struct published *p, int (*act)(const struct cni_request *, struct buf *, struct err *),
     enum cni_verb verb, const char *more, const char *args, struct buf *out, struct err *err)
 {
-	const struct cni_environment environment = {.args = args, .ifname = "eth0"};
+	const struct cni_environment environment = {.args = args, .ifname = "eth0", .container = "c1", .netns = "/nowhere"};
 	scoped_free char *text = mem_format("{\"cniVersion\":\"1.1.0\",\"name\":\"podnet\",\"type\":\"macvlan\"%s}", more);
 	scoped_request request = {.environment = &environment, .verb = verb, .host_file = p->host_file};
 
@@ -85,7 +85,12 @@ CHECK_wants_exactly_the_rows_addresses_on_the_interface(void **state)
 {
 	struct err err = {0};
 
+	scoped_buf out = buf_make(4096);
+
 	publish(*state, 64, lines, 3);
+	assert_int_equal(check(*state, "{\"address\":\"10.0.2.40/24\",\"interface\":0}", &err), -CNI_ERROR_NOT_PERMITTED);
+	assert_non_null(strstr(err.text, "has no lease of 10.0.2.40/24"));
+	assert_int_equal(call(*state, ipam_add, CNI_ADD, IPAM, POD, &out, &err), 0);
 	assert_int_equal(check(*state, "{\"address\":\"10.0.2.40/24\",\"interface\":0}", &err), 0);
 	assert_int_equal(check(*state, "{\"address\":\"10.0.2.40/24\",\"interface\":0},{\"address\":\"10.7.0.1/24\",\"interface\":1}", &err), 0);
 	assert_int_equal(check(*state, "{\"address\":\"10.0.2.40/25\",\"interface\":0}", &err), -CNI_ERROR_NOT_PERMITTED);

@@ -1,0 +1,358 @@
+#include "plugin/hold.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/buf.h"
+#include "core/mem.h"
+#include "node/netns.h"
+#include "plugin/cni_error.h"
+#include "plugin/hold_private.h"
+#include "plugin/utf8.h"
+
+long
+hold_now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+	return (long)now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
+}
+
+/* ---- who asks --------------------------------------------------------------- */
+
+/* Names are for people: cut and cleaned, where an inline source let them through. */
+static void
+put_name(const char *text, char *out, size_t size)
+{
+	scoped_buf clean = buf_make(CNI_ARGS_MAX * 3);
+
+	if (text)
+		utf8_clean(text, strlen(text), &clean);
+	(void)snprintf(out, size, "%s", buf_string(&clean));
+}
+
+static int
+put_identity(const char *text, const char *what, char *out, size_t size, struct err *err)
+{
+	if (strlen(text) >= size)
+		return err_set(err, CNI_ERROR_ENVIRONMENT, "%s is longer than %zu bytes; %.60s...",
+		    what, size - 1, text);
+	put_name(text, out, size);
+	return 0;
+}
+
+/* A namespace that cannot be looked at was not there: such a lease ends with its DEL
+ * only. The runtime's own is no pod's, and must never be set down. */
+static void
+look_at_netns(const char *path, struct netns_id *ret_id)
+{
+	scoped_fd int netns = -1;
+	bool own = false;
+
+	if (netns_open(path, &netns, NULL) || netns_is_own(netns, &own, NULL) || own)
+		return;
+	(void)netns_id_read(netns, ret_id, NULL);
+}
+
+int
+hold_attachment(const struct cni_request *request, const struct cni_args *args,
+    struct attachment *ret_who, struct err *err)
+{
+	const struct cni_environment *environment = request->environment;
+	struct attachment *who = ret_who;
+	const char *uid = args->uid ? args->uid : "";
+
+	*who = (struct attachment){.netns_id = {0}};
+	put_name(request->config.name, who->network, sizeof(who->network));
+	put_name(environment->ifname, who->ifname, sizeof(who->ifname));
+	put_name(args->namespace, who->namespace, sizeof(who->namespace));
+	put_name(args->pod, who->pod, sizeof(who->pod));
+	int rc = put_identity(environment->container, "CNI_CONTAINERID", who->container,
+	    sizeof(who->container), err);
+	if (!rc)
+		rc = put_identity(uid, "K8S_POD_UID in CNI_ARGS", who->uid, sizeof(who->uid), err);
+	if (!rc)
+		rc = put_identity(
+		    environment->netns, "CNI_NETNS", who->netns, sizeof(who->netns), err);
+	if (!rc)
+		look_at_netns(environment->netns, &who->netns_id);
+	return rc;
+}
+
+/* ---- our own lease ---------------------------------------------------------- */
+
+static void
+taking_close(struct taking *taking)
+{
+	lease_close(&taking->file);
+	mem_cleanup_fd(&taking->directory);
+	lease_store_close(&taking->store);
+	dir_watch_close(&taking->watch);
+}
+#define scoped_taking __attribute__((cleanup(taking_close))) struct taking
+
+static int
+taking_open(const struct hold *hold, struct taking *taking, struct err *err)
+{
+	*taking = (struct taking){.hold = hold,
+	    .store = LEASE_STORE_NONE,
+	    .directory = -1,
+	    .file = LEASE_FILE_NONE,
+	    .watch = DIR_WATCH_NONE,
+	    .deadline_ms = hold_now_ms() + (long)hold->wait_s * 1000};
+	(void)lease_name(hold->who.container, hold->who.ifname, taking->name);
+	int rc = lease_store_open(hold->root, hold->who.network, true, &taking->store, err);
+	if (rc > 0)
+		rc = lease_domain_open(
+		    &taking->store, hold->domain, true, &taking->directory, err);
+	return rc < 0 ? rc : 0;
+}
+
+static bool
+has_address(const struct lease *lease, const struct ip *ip)
+{
+	for (unsigned i = 0; i < lease->ip_count; i++)
+		if (ip_equal(&lease->ips[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* Whether the lease answers what is asked: as many addresses, and the fixed ones. */
+static bool
+answers(const struct lease *lease, const struct hold_choice *choices, unsigned count)
+{
+	if (lease->ip_count != count)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (!choices[i].next && !has_address(lease, &choices[i].fixed.ip))
+			return false;
+	return true;
+}
+
+static int
+other_addresses(const struct taking *taking, struct err *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	return err_set(err, CNI_ERROR_TRY_LATER,
+	    "interface %s of container %.12s has %s already, and is to have others now; the "
+	    "runtime must DEL it first",
+	    taking->hold->who.ifname, taking->hold->who.container,
+	    cidr_print(&taking->lease.ips[0], text));
+}
+
+/* A lease that the attachment has already. 1: it is the answer; 0: there is none, or
+ * what there was is ended: it was of an ADD that never answered. */
+static int
+look_at_own(struct taking *taking, const struct hold_choice *choices, unsigned count,
+    bool taken_over, struct err *err)
+{
+	const struct attachment *who = &taking->hold->who;
+	int rc = lease_open(
+	    taking->store.attachments, taking->name, &taking->file, &taking->lease, err);
+
+	if (rc <= 0)
+		return rc;
+	bool ours = attachment_equal(&taking->lease.holder, who);
+	bool whole = lease_complete(&taking->file, &taking->lease);
+	if (ours && whole && answers(&taking->lease, choices, count)) {
+		taking->lease.holder = *who; /* its namespace may be a new one */
+		taking->lease.closing = false;
+		rc = lease_write(&taking->file, &taking->lease, err);
+		return rc ? rc : 1;
+	}
+	if (ours && whole && !taken_over)
+		return other_addresses(taking, err);
+	if (ours)
+		rc = lease_end(
+		    &taking->store, &taking->file, &taking->lease, taking->name, err);
+	else /* a killed take-over left our name on the earlier lease of our pod */
+		rc = lease_unlink(
+		    &taking->file, taking->store.attachments, taking->name, err);
+	lease_close(&taking->file);
+	return rc;
+}
+
+static int
+make_own(struct taking *taking, const struct hold_choice *choices, unsigned count,
+    struct err *err)
+{
+	struct lease *lease = &taking->lease;
+
+	*lease = (struct lease){.holder = taking->hold->who, .since = (uint64_t)time(NULL)};
+	(void)snprintf(lease->domain, sizeof(lease->domain), "%s", taking->hold->domain);
+	for (unsigned i = 0; i < count; i++)
+		if (!choices[i].next)
+			lease->ips[lease->ip_count++] = choices[i].fixed;
+	return lease_create(&taking->store, lease, &taking->file, err);
+}
+
+/* ---- the addresses ---------------------------------------------------------- */
+
+/* 0: ours; 1: our pod's earlier lease became ours, begin anew. */
+static int
+take_fixed(struct taking *taking, const struct cidr *cidr, struct err *err)
+{
+	char name[ADDRESS_TEXT_MAX];
+
+	(void)ip_print(&cidr->ip, name);
+	for (;;) {
+		enum contention outcome = CONTEND_AGAIN;
+		int rc = lease_link(&taking->file, taking->directory, name, err);
+		if (rc != -EEXIST)
+			return rc;
+		rc = hold_contend(taking, cidr, &outcome, err);
+		if (rc)
+			return rc;
+		if (outcome == CONTEND_TAKEN)
+			return 1;
+	}
+}
+
+static int
+take_first_free(struct taking *taking, const struct hold_choice *choice,
+    struct cidr *ret_cidr, struct err *err)
+{
+	char name[ADDRESS_TEXT_MAX];
+	struct cidr candidate;
+
+	for (int turn = 0; turn < 2; turn++) {
+		while (choice->next(choice->cookie, &candidate)) {
+			int rc = lease_link(&taking->file, taking->directory,
+			    ip_print(&candidate.ip, name), err);
+			if (rc == 0)
+				*ret_cidr = candidate;
+			if (rc != -EEXIST)
+				return rc;
+		}
+		/* our lease is locked, and the sweep locks others: not both at once */
+		lease_unlock(&taking->file);
+		int swept = turn == 0 ? hold_sweep(&taking->store, err) : 0;
+		int rc = lease_lock(
+		    &taking->file, taking->store.attachments, taking->name, err);
+		if (rc != 1 || swept <= 0)
+			break;
+		choice->rewind(choice->cookie);
+	}
+	return err_set(err, CNI_ERROR_EXHAUSTED, "no free address");
+}
+
+/* Fixed ones in the order of the addresses: two pods that want the same ones cannot
+ * each wait for what the other has. */
+static unsigned
+next_fixed(const struct hold_choice *choices, unsigned count, unsigned taken)
+{
+	unsigned best = count;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (choices[i].next || (taken & (1u << i)))
+			continue;
+		if (best == count ||
+		    ip_compare(&choices[i].fixed.ip, &choices[best].fixed.ip) < 0)
+			best = i;
+	}
+	return best;
+}
+
+static int
+take_all(struct taking *taking, const struct hold_choice *choices, unsigned count,
+    struct cidr *ret_ips, struct err *err)
+{
+	unsigned taken = 0;
+	bool chosen = false;
+
+	for (unsigned i; (i = next_fixed(choices, count, taken)) < count;) {
+		int rc = take_fixed(taking, &choices[i].fixed, err);
+		if (rc)
+			return rc;
+		ret_ips[i] = choices[i].fixed;
+		taken |= 1u << i;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (!choices[i].next)
+			continue;
+		int rc = take_first_free(taking, &choices[i], &ret_ips[i], err);
+		if (rc)
+			return rc;
+		chosen = true;
+	}
+	if (!chosen)
+		return 0;
+	taking->lease.ip_count = count;
+	memcpy(taking->lease.ips, ret_ips, count * sizeof(*ret_ips));
+	return lease_write(&taking->file, &taking->lease, err);
+}
+
+static void
+give_back(struct taking *taking)
+{
+	/* what the file system refuses now, DEL or GC ends; err has the first reason */
+	if (taking->file.fd >= 0)
+		(void)lease_end(
+		    &taking->store, &taking->file, &taking->lease, taking->name, NULL);
+}
+
+static int
+take(struct taking *taking, const struct hold_choice *choices, unsigned count,
+    struct cidr *ret_ips, struct err *err)
+{
+	bool taken_over = false;
+
+	for (;;) {
+		int rc = look_at_own(taking, choices, count, taken_over, err);
+		if (rc > 0)
+			memcpy(ret_ips, taking->lease.ips, count * sizeof(*ret_ips));
+		if (rc)
+			return rc < 0 ? rc : 0;
+		rc = make_own(taking, choices, count, err);
+		if (rc == -EEXIST)
+			continue; /* the same ADD runs twice: look at what the other made */
+		if (!rc)
+			rc = take_all(taking, choices, count, ret_ips, err);
+		if (rc < 0)
+			give_back(taking);
+		if (rc != 1)
+			return rc;
+		taken_over = true;
+	}
+}
+
+/* An errno of the lease files is no fault of who asks. */
+static int
+as_cni_error(int rc, struct err *err)
+{
+	bool storage = rc == -EBADMSG || rc == -EFBIG;
+
+	return storage ? cni_error_as(err, CNI_ERROR_IO) : rc;
+}
+
+static int
+refuse_twice(const struct hold_choice *choices, unsigned count, struct err *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned j = 0; j < i && !choices[i].next; j++)
+			if (!choices[j].next &&
+			    ip_equal(&choices[i].fixed.ip, &choices[j].fixed.ip))
+				return err_set(err, CNI_ERROR_CONFIG,
+				    "address %s is listed twice", ip_print(&choices[i].fixed.ip, text));
+	return 0;
+}
+
+int
+hold_take(const struct hold *hold, const struct hold_choice *choices, unsigned count,
+    struct cidr *ret_ips, struct err *err)
+{
+	scoped_taking taking;
+	int rc = taking_open(hold, &taking, err);
+
+	if (!rc)
+		rc = refuse_twice(choices, count, err);
+	if (!rc)
+		rc = take(&taking, choices, count, ret_ips, err);
+	return as_cni_error(rc, err);
+}

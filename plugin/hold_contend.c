@@ -1,0 +1,223 @@
+/* An address that another lease has: whose it is, and what follows. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/buf.h"
+#include "node/silence.h"
+#include "plugin/cni_error.h"
+#include "plugin/hold_private.h"
+
+/* Somebody's pod may end without an event in the directory. */
+enum { LOOK_AGAIN_MS = 1000 };
+
+/* How the holder stands to who asks. */
+enum holder {
+	HOLDER_NOBODY,         /* the address file belongs to no attachment */
+	HOLDER_SAME_CONTAINER, /* another interface of ours */
+	HOLDER_SAME_POD,       /* our pod's earlier container, same interface */
+	HOLDER_OTHER,
+};
+
+static enum holder
+judge(const struct attachment *holder, const struct attachment *who, bool owned)
+{
+	if (!owned)
+		return HOLDER_NOBODY;
+	if (strcmp(holder->container, who->container) == 0)
+		return HOLDER_SAME_CONTAINER;
+	return attachment_same_pod(holder, who) ? HOLDER_SAME_POD : HOLDER_OTHER;
+}
+
+/* ---- words ------------------------------------------------------------------ */
+
+static int
+held(const struct cidr *cidr, const struct lease *lease, const char *end, struct err *err)
+{
+	scoped_buf holder = buf_make(ERR_TEXT_MAX);
+	char address[ADDRESS_TEXT_MAX];
+	char since[32] = "";
+	time_t seconds = (time_t)lease->since;
+	struct tm broken;
+
+	attachment_print(&lease->holder, &holder);
+	if (gmtime_r(&seconds, &broken))
+		(void)strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &broken);
+	return err_set(err, CNI_ERROR_TRY_LATER, "address %s is held on this node by %s since %s%s",
+	    ip_print(&cidr->ip, address), buf_string(&holder), since, end);
+}
+
+static int
+same_container(const struct cidr *cidr, const struct lease *lease, struct err *err)
+{
+	return held(cidr, lease,
+	    "; one address cannot be on two interfaces: give the allocation an interface, or "
+	    "the interfaces networks of their own",
+	    err);
+}
+
+static int
+not_in_time(const struct taking *taking, const struct cidr *cidr,
+    const struct lease *lease, struct err *err)
+{
+	char end[160];
+
+	(void)snprintf(end, sizeof(end),
+	    "%s; waited %u s; it is free when the container runtime has removed that sandbox",
+	    lease->closing ? " and is being deleted" : "", taking->hold->wait_s);
+	return held(cidr, lease, end, err);
+}
+
+/* ---- acts ------------------------------------------------------------------- */
+
+/* Opens the lease that has the address, if it is still the one of this container. */
+static int
+open_again(const struct taking *taking, const char *address, const struct lease *known,
+    struct lease_file *ret_file, struct lease *ret_lease, struct err *err)
+{
+	int rc = lease_open(taking->directory, address, ret_file, ret_lease, err);
+
+	if (rc > 0 && !attachment_equal(&ret_lease->holder, &known->holder))
+		return 0;
+	return rc;
+}
+
+static bool
+is_gone(const struct lease *lease)
+{
+	int netns = -1;
+	int rc = netns_id_find(lease->holder.netns, &lease->holder.netns_id, &netns, NULL);
+
+	mem_cleanup_fd(&netns);
+	return rc == 0;
+}
+
+/* Ends a lease of which nothing is left to end but the lease. */
+static int
+finish(const struct taking *taking, const char *address, const struct lease *known,
+    struct err *err)
+{
+	scoped_lease_file file = LEASE_FILE_NONE;
+	struct lease lease;
+	char name[LEASE_NAME_MAX];
+	int rc = open_again(taking, address, known, &file, &lease, err);
+
+	if (rc <= 0)
+		return rc;
+	(void)lease_name(lease.holder.container, lease.holder.ifname, name);
+	return lease_end(&taking->store, &file, &lease, name, err);
+}
+
+/* The lease passes to us in place: our name first, then the record, then the old name
+ * goes; a kill between two of them leaves one owner, and names that lead to it. */
+static int
+pass_on(const struct taking *taking, const char *address, const struct lease *known,
+    struct err *err)
+{
+	scoped_lease_file file = LEASE_FILE_NONE;
+	struct lease lease;
+	char old_name[LEASE_NAME_MAX];
+	int rc = open_again(taking, address, known, &file, &lease, err);
+
+	if (rc <= 0)
+		return rc;
+	(void)lease_name(lease.holder.container, lease.holder.ifname, old_name);
+	rc = lease_link(&file, taking->store.attachments, taking->name, err);
+	lease.holder = taking->hold->who;
+	lease.closing = false;
+	lease.since = (uint64_t)time(NULL);
+	if (!rc)
+		rc = lease_write(&file, &lease, err);
+	if (!rc)
+		rc = lease_unlink(&file, taking->store.attachments, old_name, err);
+	return rc ? rc : 1;
+}
+
+/* Our pod was here before, in another container: that one is silenced, and ours that
+ * was begun makes room for the whole of its lease. */
+static int
+take_over(struct taking *taking, const char *address, const struct lease *known,
+    enum contention *ret_outcome, struct err *err)
+{
+	if (silence_lease(known, err))
+		return cni_error_as(err, CNI_ERROR_TRY_LATER);
+	int rc = lease_lock(&taking->file, taking->store.attachments, taking->name, err);
+	if (rc <= 0)
+		return rc; /* deleted meanwhile: the caller sees it too */
+	rc = lease_end(&taking->store, &taking->file, &taking->lease, taking->name, err);
+	lease_close(&taking->file);
+	if (rc)
+		return rc;
+	*ret_outcome = CONTEND_TAKEN;
+	rc = pass_on(taking, address, known, err);
+	return rc < 0 ? rc : 0; /* 0: it is gone meanwhile, which is as good */
+}
+
+static int
+wait_for(struct taking *taking, const struct cidr *cidr, const struct lease *holder,
+    struct err *err)
+{
+	long left = taking->deadline_ms - hold_now_ms();
+
+	if (left <= 0)
+		return not_in_time(taking, cidr, holder, err);
+	if (taking->watch.fd >= 0) {
+		dir_watch_wait(&taking->watch, (int)(left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS));
+		return 0;
+	}
+	dir_watch_open(taking->directory, &taking->watch);
+	/* the first look came before the watch: look once more before waiting; where
+	 * there is no watch, each look comes after a short sleep */
+	if (taking->watch.fd < 0)
+		dir_watch_wait(&taking->watch, (int)left);
+	return 0;
+}
+
+/* Without our lock. */
+static int
+contend(struct taking *taking, const struct cidr *cidr, enum contention *ret_outcome,
+    struct err *err)
+{
+	scoped_lease_file file = LEASE_FILE_NONE;
+	struct lease lease;
+	char address[ADDRESS_TEXT_MAX];
+	int rc = lease_open(taking->directory, ip_print(&cidr->ip, address), &file, &lease, err);
+	int owned = rc > 0 ? lease_owned(&taking->store, &file, &lease, err) : 0;
+
+	if (rc <= 0 || owned < 0)
+		return rc <= 0 ? rc : owned;
+	enum holder holder = judge(&lease.holder, &taking->hold->who, owned);
+	if (holder == HOLDER_NOBODY)
+		return lease_unlink(&file, taking->directory, address, err);
+	lease_close(&file);
+	if (holder == HOLDER_SAME_CONTAINER)
+		return same_container(cidr, &lease, err);
+	if (is_gone(&lease) || (lease.closing && silence_lease(&lease, NULL) == 0))
+		return finish(taking, address, &lease, err);
+	if (holder == HOLDER_SAME_POD)
+		return take_over(taking, address, &lease, ret_outcome, err);
+	return wait_for(taking, cidr, &lease, err);
+}
+
+int
+hold_contend(struct taking *taking, const struct cidr *cidr, enum contention *ret_outcome,
+    struct err *err)
+{
+	*ret_outcome = CONTEND_AGAIN;
+	lease_unlock(&taking->file);
+	int rc = contend(taking, cidr, ret_outcome, err);
+	if (taking->file.fd < 0)
+		return rc;
+	struct err locking = {0};
+	int locked = lease_lock(
+	    &taking->file, taking->store.attachments, taking->name, rc ? &locking : err);
+	if (rc || locked == 1)
+		return rc;
+	lease_close(&taking->file); /* not ours any more: nothing to give back */
+	return locked < 0 ? locked
+	                  : err_set(err, CNI_ERROR_TRY_LATER,
+	                        "interface %s of container %.12s was deleted while its ADD "
+	                        "waited for %s",
+	                        taking->hold->who.ifname, taking->hold->who.container, "an address");
+}

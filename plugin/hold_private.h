@@ -1,0 +1,36 @@
+/* What the parts of taking addresses share. */
+#ifndef PLUGIN_HOLD_PRIVATE_H
+#define PLUGIN_HOLD_PRIVATE_H
+
+#include "node/dir_watch.h"
+#include "node/lease_store.h"
+#include "plugin/hold.h"
+
+/* One ADD under way. */
+struct taking {
+	const struct hold *hold;
+	struct lease_store store;
+	int directory;           /* the domain's addresses */
+	char name[LEASE_NAME_MAX];
+	struct lease_file file;  /* our lease, locked except while we wait */
+	struct lease lease;
+	long deadline_ms;
+	struct dir_watch watch;
+};
+
+/* What became of an address that another file has. */
+enum contention {
+	CONTEND_AGAIN, /* it is free by now: try again */
+	CONTEND_TAKEN, /* our pod's earlier lease became ours, whole: look at it */
+};
+
+/* Frees the address, or takes it over, or waits for it: 0 or an error that names the
+ * holder. Our lease is locked before and after; after CONTEND_TAKEN it is closed. */
+int hold_contend(struct taking *taking, const struct cidr *cidr,
+    enum contention *ret_outcome, struct err *err);
+/* Ends the leases of the network whose namespace is gone: 1 when there were any. */
+int hold_sweep(const struct lease_store *store, struct err *err);
+
+long hold_now_ms(void);
+
+#endif
