@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every test, in stages; what a stage prints is in build/test-logs/STAGE.log, and is
 # shown when it fails. The last line is "N passed, N failed".
-#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios fuzz client integration e2e
+#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized fuzz client integration e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/test-logs
@@ -44,6 +44,7 @@ run_stage() {
 	unit) stage unit "every module by itself" make --no-print-directory -j2 unit ;;
 	sanitizers) stage sanitizers "the same with address and undefined-behaviour sanitizers" make --no-print-directory -j2 SAN=address unit ;;
 	scenarios) stage scenarios "CNI cases against the built plugin" tests/scenarios/run.sh build/staticip ;;
+	sanitized) stage sanitized "the same against a plugin with both sanitizers" sanitized_scenarios ;;
 	fuzz) stage fuzz "every parser, ${FUZZ_SECONDS:-30} s each" make --no-print-directory -j2 fuzz
 		sed -n '/^coverage/,/^fuzz:/{/^fuzz:/!s/^/   /p}' "$logs/fuzz.log" ;;
 	client) stage client "the API client against a real API server" tests/integration/net_watch.sh ;;
@@ -51,6 +52,10 @@ run_stage() {
 	e2e) stage e2e "the chart on real nodes" tests/e2e/run.sh ;;
 	*) echo "no such stage: $1" >&2; exit 2 ;;
 	esac
+}
+
+sanitized_scenarios() {
+	make --no-print-directory -j2 SAN=address build/address/staticip && tests/scenarios/run.sh build/address/staticip
 }
 
 interrupted() {
@@ -62,11 +67,11 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-[ $# -gt 0 ] || set -- checks unit sanitizers scenarios fuzz client integration e2e
+[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized fuzz client integration e2e
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
 for name in "$@"; do
 	case $name in
-	scenarios | client | integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
+	scenarios | sanitized | client | integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
 	esac
 	run_stage "$name"
 done
