@@ -162,6 +162,13 @@ encode_subject(const struct event_subject *subject)
 	return object;
 }
 
+/* Cluster-scoped objects have theirs in "default" (client-go tools/record). */
+static const char *
+namespace_of(const struct event_subject *subject)
+{
+	return subject->namespace ? subject->namespace : "default";
+}
+
 /* NAME.HEX, as client-go names them: the object's name and the time. */
 static struct json_object *
 encode_metadata(struct recorder *recorder, const struct event_subject *subject)
@@ -178,7 +185,7 @@ encode_metadata(struct recorder *recorder, const struct event_subject *subject)
 	    nanoseconds, recorder->serial++ & 0xff);
 
 	json_put_text(object, "name", name);
-	json_put_text(object, "namespace", subject->namespace);
+	json_put_text(object, "namespace", namespace_of(subject));
 	return object;
 }
 
@@ -215,7 +222,7 @@ recorder_event(struct recorder *recorder, const struct event_subject *subject, b
 	struct waiting *waiting = mem_new(1, sizeof(*waiting));
 	waiting->event = encode(recorder, subject, warning, reason, action, note);
 	waiting->path =
-	    mem_format("/apis/events.k8s.io/v1/namespaces/%s/events", subject->namespace);
+	    mem_format("/apis/events.k8s.io/v1/namespaces/%s/events", namespace_of(subject));
 	*recorder->last = waiting;
 	recorder->last = &waiting->next;
 	send_waiting(recorder);

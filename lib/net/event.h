@@ -8,7 +8,7 @@
 
 struct recorder;
 
-/* What an event is about. */
+/* What an event is about; namespace is NULL for a cluster-scoped object. */
 struct event_subject {
 	const char *api_version, *kind, *namespace, *name, *uid;
 };
