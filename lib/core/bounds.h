@@ -21,6 +21,9 @@ enum {
 	IFNAME_LEN_MAX = 15,
 	/* network/namespace/pod/interface */
 	KEY_MAX = NETWORK_NAME_MAX + LABEL_MAX + SUBDOMAIN_MAX + IFNAME_LEN_MAX + 3,
+	/* KEY@UID, in a node's table; a pod's UID has 36 characters, a static pod's 32. */
+	POD_UID_MAX = 64,
+	GRANT_KEY_MAX = KEY_MAX + 1 + POD_UID_MAX,
 
 	/* Longest text of an IPv6 address with prefix: 39 + "/128". */
 	ADDRESS_TEXT_MAX = 48,
@@ -31,6 +34,11 @@ enum {
 	ROUTES_MAX = 64,
 	ENTRIES_MAX = 1024,
 	RANGES_MAX = 8,
+
+	/* One node's grants and holds: 110 pods on several networks, and some to spare. */
+	GRANTS_MAX = 1024,
+	GRANT_WORDS_MAX = 512,
+	EPOCH_MAX = 64,
 
 	/* One row or profile: 64 routes of at most about 200 bytes each. */
 	ROW_BYTES_MAX = 16 * 1024,
@@ -86,13 +94,13 @@ enum {
 	/* Container ids: the specification has no limit. Runtimes use 64 characters;
 	 * the file of an attachment is CONTAINERID:IFNAME within NAME_MAX (255). */
 	CONTAINER_ID_MAX = 200,
-	/* A pod's UID has 36 characters, that of a static pod 32. */
-	POD_UID_MAX = 64,
 	/* Path of a network namespace: /var/run/netns/cni-UUID, /proc/PID/ns/net. */
 	NETNS_PATH_MAX = 1024,
 	/* A lease, padded: one page, so that a reader or a SIGKILL never meets half
 	 * of a change. */
 	LEASE_BYTES = 4096,
+	/* Leases on one node: 110 pods on a dozen networks are some thousand. */
+	LEASES_MAX = 65536,
 	/* The lock of a lease is held over a few file operations only. */
 	LEASE_LOCK_MS = 2000,
 	/* How long ADD waits for an address that another attachment has; the kubelet

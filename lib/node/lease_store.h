@@ -92,6 +92,12 @@ int lease_end(const struct lease_store *store, const struct lease_file *file,
 int lease_each(const struct lease_store *store,
     void (*visit)(void *cookie, const char *name), void *cookie, struct err *err);
 
+/* Every lease on the node, whatever its network; a file that another process ends
+ * meanwhile is not in it. *ret_list is an array of *ret_count (mem_free). An error when
+ * one cannot be read: what is not known must not count as free. */
+int lease_list(const char *root, struct lease **ret_list, size_t *ret_count,
+    struct err *err);
+
 /* The address that a range set of a domain gave last; family 0: none, or not
  * readable (a hint, never more). */
 struct ip lease_last_read(int directory, unsigned set);

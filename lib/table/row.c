@@ -26,9 +26,8 @@ finish(struct json_object *object, struct buf *buf)
 }
 
 void
-row_encode(const struct row *row, struct buf *buf)
+row_put(const struct row *row, struct json_object *object)
 {
-	struct json_object *object = json_object_new_object();
 	struct json_object *ips = json_object_new_array();
 	char text[ADDRESS_TEXT_MAX];
 
@@ -38,6 +37,14 @@ row_encode(const struct row *row, struct buf *buf)
 	json_object_object_add(object, "ips", ips);
 	if (row->gateway_count)
 		json_object_object_add(object, "gw", encode_ips(row->gateways, row->gateway_count));
+}
+
+void
+row_encode(const struct row *row, struct buf *buf)
+{
+	struct json_object *object = json_object_new_object();
+
+	row_put(row, object);
 	finish(object, buf);
 }
 
@@ -108,16 +115,12 @@ decode_cidrs(struct json_object *object, const char *key, struct row *row, struc
 }
 
 int
-row_decode(const char *key, const char *json, size_t length, struct row *ret_row,
-    struct err *err)
+row_get(const char *key, struct json_object *object, struct row *ret_row, struct err *err)
 {
-	scoped_json *object = NULL;
 	const char *profile = NULL;
 	struct row row = {0};
-	int rc = json_parse(json, length, key, &object, err);
+	int rc = json_get_text(object, "p", key, true, sizeof(row.profile) - 1, &profile, err);
 
-	if (!rc)
-		rc = json_get_text(object, "p", key, true, sizeof(row.profile) - 1, &profile, err);
 	if (!rc)
 		rc = decode_cidrs(object, key, &row, err);
 	if (!rc)
@@ -127,6 +130,16 @@ row_decode(const char *key, const char *json, size_t length, struct row *ret_row
 	(void)snprintf(row.profile, sizeof(row.profile), "%s", profile);
 	*ret_row = row;
 	return 0;
+}
+
+int
+row_decode(const char *key, const char *json, size_t length, struct row *ret_row,
+    struct err *err)
+{
+	scoped_json *object = NULL;
+	int rc = json_parse(json, length, key, &object, err);
+
+	return rc ? rc : row_get(key, object, ret_row, err);
 }
 
 int

@@ -2,6 +2,8 @@
 #ifndef TABLE_ROW_H
 #define TABLE_ROW_H
 
+#include <json-c/json_types.h>
+
 #include "core/buf.h"
 #include "table/ip.h"
 #include "table/route.h"
@@ -42,6 +44,11 @@ int profile_decode(const char *key, const char *json, size_t length,
     struct profile *ret_profile, struct err *err);
 int network_row_decode(const char *key, const char *json, size_t length,
     struct network_row *ret_network, struct err *err);
+
+/* The members of a row in an object that has others too (grant.h). */
+void row_put(const struct row *row, struct json_object *object);
+int row_get(const char *key, struct json_object *object, struct row *ret_row,
+    struct err *err);
 
 /* The gateway that counts for a family: the row's, else the profile's; NULL. */
 const struct ip *row_gateway(const struct row *row, const struct profile *profile,

@@ -139,7 +139,7 @@ verify_lines(const char *text, size_t length, size_t offset, uint32_t rows, stru
 	for (uint32_t i = 0; i < rows; i++) {
 		if (!split_line(text, length, &offset, &line))
 			return err_set(err, EBADMSG, "it ends after %u of %u rows", i, rows);
-		if (line.key_length == 0 || line.key_length > KEY_MAX ||
+		if (line.key_length == 0 || line.key_length > GRANT_KEY_MAX ||
 		    line.json_length > ROW_BYTES_MAX)
 			return err_set(err, EBADMSG, "row %u is empty or too long", i);
 		if (compare_keys(last.key, last.key_length, line.key, line.key_length) >= 0)
@@ -235,7 +235,7 @@ void
 table_line_add(struct table_writer *writer, const char *key, const char *json)
 {
 	assert(strcmp(writer->last_key, key) < 0);
-	assert(strlen(key) <= KEY_MAX);
+	assert(strlen(key) <= GRANT_KEY_MAX);
 	(void)snprintf(writer->last_key, sizeof(writer->last_key), "%s", key);
 	(void)buf_print(&writer->body, "%s\t%s\n", key, json); /* table_end asks */
 	writer->rows++;

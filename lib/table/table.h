@@ -50,7 +50,7 @@ bool table_next(const char *text, size_t length, size_t *offset,
 struct table_writer {
 	struct buf body;
 	uint32_t rows;
-	char last_key[KEY_MAX + 2];
+	char last_key[GRANT_KEY_MAX + 2];
 };
 void table_begin(struct table_writer *writer);
 /* Asserts the order; a body over TABLE_BYTES_MAX shows in table_end. */
