@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/lock.h"
+#include "agent/node.h"
 #include "agent/options.h"
 #include "agent/publish.h"
 #include "agent/report.h"
@@ -35,6 +36,7 @@ struct agent {
 	struct recorder *recorder;
 	struct report *report;
 	struct sync *sync;
+	struct node *node;
 	struct upkeep *upkeep;
 };
 
@@ -135,6 +137,17 @@ start_sync(struct agent *agent, struct err *err)
 	return sync_start(agent->sync, err);
 }
 
+static int
+start_node(struct agent *agent, struct err *err)
+{
+	struct node_spec_of_agent spec = {.loop = agent->loop, .kube = agent->kube,
+	    .recorder = agent->recorder, .root = agent->root, .path = agent->options.root,
+	    .node_name = agent->options.node_name, .boot_id = agent->boot_id};
+
+	agent->node = node_new(&spec, err);
+	return agent->node ? 0 : -err->code;
+}
+
 static void
 start_upkeep(struct agent *agent)
 {
@@ -155,6 +168,8 @@ run(struct agent *agent, struct err *err)
 		rc = open_kube(agent, err);
 	if (!rc)
 		rc = start_sync(agent, err);
+	if (!rc)
+		rc = start_node(agent, err);
 	if (rc)
 		return rc;
 	start_upkeep(agent);
@@ -168,6 +183,7 @@ static void
 release(struct agent *agent)
 {
 	upkeep_free(agent->upkeep);
+	node_free(agent->node);
 	sync_free(agent->sync);
 	if (agent->kube)
 		kube_free(agent->kube);

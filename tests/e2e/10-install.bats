@@ -89,8 +89,31 @@ may() {
 	may $agent_account no get pods
 	may $agent_account no list nodes
 	may $agent_account no get staticipallocations.staticip.dev
+	may $agent_account no update staticipnodes.staticip.dev
+	may $agent_account no create staticipnodes.staticip.dev
+	may $agent_account yes patch staticipnodes.staticip.dev/status
 	may $agent_account yes create events.events.k8s.io $TABLES
 	may $agent_account no create pods $SYSTEM
+}
+
+# Goal: one node must not be able to release the addresses of another's pods.
+@test "an agent may answer for its own node, and for no other" {
+	local pod token name
+	pod=$(kubectl get pods -n $SYSTEM -l app.kubernetes.io/component=agent -o json |
+		jq -r '[.items[] | select(.spec.nodeName == "n1")][0].metadata.name')
+	token=$(kubectl create token -n $SYSTEM staticip-agent --bound-object-kind Pod --bound-object-name "$pod")
+	for name in n1 n2; do
+		kubectl apply -f - >/dev/null <<<"{apiVersion: staticip.dev/v1alpha1, kind: StaticIPNode, metadata: {name: $name}, spec: {epoch: e, serial: 0}}"
+		wait_until 10 bash -c "kubectl get staticipnode $name -o json | jq -e '.status.answer.serial == 0'"
+	done
+	as_agent() { curl -s -o "$BATS_TEST_TMPDIR/answer" -w '%{http_code}' --cacert "$RUN/pki/ca.crt" -X PATCH -H "Authorization: Bearer $token" \
+		-H 'Content-Type: application/merge-patch+json' -d '{"status": {"version": "tried"}}' \
+		"$(kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}')/apis/staticip.dev/v1alpha1/staticipnodes/$1"; }
+	equal "its own status" "$(as_agent n1/status)" 200
+	equal "another's status" "$(as_agent n2/status)" 403
+	grep -q 'the agent of node n1 may not answer for node n2' "$BATS_TEST_TMPDIR/answer"
+	equal "its own spec" "$(as_agent n1)" 403
+	kubectl delete staticipnode n1 n2 >/dev/null
 }
 
 # Goal: the controller writes tables, status and events, and nothing else.

@@ -1,0 +1,46 @@
+/* This node's StaticIPNode, from the API object to the text of the node's table
+ * (table/grant.h): rules N1 to N4. Pure: no file, no clock, no socket. */
+#ifndef AGENT_NODE_SPEC_H
+#define AGENT_NODE_SPEC_H
+
+#include <json-c/json_types.h>
+#include <stdbool.h>
+
+#include "core/bounds.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "table/grant.h"
+
+/* The rule that refused, as the code of the error; its sentence starts "N3: ". */
+enum node_rule {
+	NODE_N1_HEAD = ERR_CODE_OWN + 21, /* spec has an epoch and a serial */
+	NODE_N2_ROWS,                     /* profiles, rows and revocations can be read */
+	NODE_N3_SERIAL,                   /* within an epoch its serial does not go back */
+	NODE_N4_BYTES,                    /* the same serial has the same content */
+};
+
+struct node_spec {
+	struct grant_head head;
+	struct buf text; /* the table: what becomes the file `node` */
+	/* UIDs of revoked pods, in the order of the object; the object's memory */
+	const char *revoked[GRANTS_MAX];
+	unsigned revoked_count;
+};
+
+/* N1, N2. uid is the object's. Returns 0 or a negative rule; release *ret_spec after
+ * 0 with node_spec_release. The object must live as long as revoked is used. */
+int node_spec_read(struct json_object *object, const char *node, const char *uid,
+    struct node_spec *ret_spec, struct err *err);
+void node_spec_release(struct node_spec *spec);
+
+enum node_step {
+	NODE_PUBLISH, /* newer than what is in force, or there is nothing yet */
+	NODE_SAME,    /* what is in force already */
+};
+
+/* N3, N4: whether it may follow the table in force (NULL = none, or one that cannot
+ * be read). Returns an enum node_step or a negative rule. */
+int node_spec_successor(const struct node_spec *next, const char *in_force, size_t length,
+    struct err *err);
+
+#endif
