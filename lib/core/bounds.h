@@ -113,6 +113,13 @@ enum {
 	 * links. A node with a full BGP table has about a million routes, of which
 	 * a filter takes a handful. */
 	KERNEL_ITEMS_MAX = 65536,
+
+	/* A received frame: an Ethernet header and the usual MTU. ARP and neighbour
+	 * discovery are far shorter; what is longer is cut, and a cut one is no claim. */
+	WIRE_FRAME_MAX = 1514,
+	/* How long the probe of all of a pod's addresses may take; RFC 5227 has up to
+	 * 7 s, for which no pod waits. */
+	PROBE_MS = 300,
 };
 
 #endif
