@@ -1,6 +1,7 @@
 #include "node/kernel.h"
 
 #include <errno.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -234,9 +235,14 @@ take_link(struct nlmsghdr *message, struct kernel_dump *dump)
 	if (!link)
 		return;
 	struct nlattr *master = attributes[IFLA_MASTER];
+	struct nlattr *mac = attributes[IFLA_ADDRESS];
 	link->index = (unsigned)header->ifi_index;
 	link->flags = header->ifi_flags;
 	link->master = master ? nla_get_u32(master) : 0;
+	link->is_ethernet =
+	    header->ifi_type == ARPHRD_ETHER && mac && nla_len(mac) == MAC_BYTES;
+	if (link->is_ethernet)
+		memcpy(link->mac.bytes, nla_data(mac), MAC_BYTES);
 }
 
 int
@@ -270,10 +276,14 @@ take_address(struct nlmsghdr *message, struct kernel_dump *dump)
 	if (!address)
 		return;
 	struct nlattr *flags = attributes[IFA_FLAGS];
+	struct nlattr *metric = attributes[IFA_RT_PRIORITY];
 	address->index = header->ifa_index;
 	address->cidr = (struct cidr){.ip = ip, .length = header->ifa_prefixlen};
 	address->flags = flags ? nla_get_u32(flags) : header->ifa_flags;
 	address->scope = header->ifa_scope;
+	address->metric = metric ? nla_get_u32(metric) : 0;
+	if (local && header->ifa_family == AF_INET6)
+		address->peer = kernel_read_ip(AF_INET6, attributes[IFA_ADDRESS]);
 }
 
 int

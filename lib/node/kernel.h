@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "node/mac.h"
 #include "table/ip.h"
 #include "table/route.h"
 
@@ -18,6 +19,8 @@ struct kernel_link {
 	unsigned index;
 	unsigned flags;  /* IFF_UP, IFF_LOOPBACK, ... (linux/if.h) */
 	unsigned master; /* of which bridge, bond or VRF it is a port; 0 = none */
+	bool is_ethernet;
+	struct mac mac; /* of an Ethernet link */
 };
 
 struct kernel_address {
@@ -25,6 +28,8 @@ struct kernel_address {
 	struct cidr cidr;
 	uint32_t flags; /* IFA_F_SECONDARY, ... (linux/if_addr.h) */
 	uint8_t scope;  /* RT_SCOPE_UNIVERSE for global ones */
+	struct ip peer; /* the other end of a point-to-point address; family 0 = none */
+	uint32_t metric; /* of the route to its prefix; 0 = the kernel's */
 };
 
 /* A unicast route over one link. Of several next hops each is one such route. */
@@ -63,6 +68,13 @@ int kernel_addresses(struct kernel *kernel, struct kernel_address **ret_list,
     size_t *ret_count, struct err *err);
 int kernel_routes(struct kernel *kernel, const struct kernel_filter *filter,
     struct kernel_route **ret_list, size_t *ret_count, struct err *err);
+
+/* Makes a tentative IPv6 address usable at once, without duplicate address detection: the
+ * kernel cannot end one that runs, so the address goes and comes again with
+ * IFA_F_NODAD. Routes stay but for that to its prefix, which the kernel makes again; one
+ * with this source there cannot be, as no route may prefer a tentative address. */
+int kernel_address_skip_dad(struct kernel *kernel, const struct kernel_address *address,
+    struct err *err);
 
 /* "10.9.0.0/16 via 10.0.2.99" into out (KERNEL_ROUTE_TEXT_MAX bytes); returns out. */
 enum { KERNEL_ROUTE_TEXT_MAX = 2 * ADDRESS_TEXT_MAX + 8 };

@@ -13,7 +13,8 @@
 
 /* A node with eth0 (2), eth1 (3), a port (4) and loopback (1). */
 static const struct kernel_link links[] = {
-    {1, IFF_UP | IFF_LOOPBACK, 0}, {2, IFF_UP, 0}, {3, IFF_UP, 0}, {4, IFF_UP, 9}, {5, 0, 0}};
+    {.index = 1, .flags = IFF_UP | IFF_LOOPBACK}, {.index = 2, .flags = IFF_UP},
+    {.index = 3, .flags = IFF_UP}, {.index = 4, .flags = IFF_UP, .master = 9}, {.index = 5}};
 
 static struct kernel_address
 address(unsigned index, const char *text, uint32_t flags, uint8_t scope)
