@@ -5,10 +5,11 @@
 #include "core/mem.h"
 #include "node/host_address.h"
 #include "node/kernel.h"
-#include "node/netns.h"
 #include "plugin/chain_install.h"
+#include "plugin/chain_link.h"
 #include "plugin/chain_routes.h"
 #include "plugin/cni_error.h"
+#include "plugin/pod_netns.h"
 #include "plugin/prev_result.h"
 
 /* The pod's side: its namespace, by a socket in it, and the interface. */
@@ -24,32 +25,11 @@ pod_release(struct pod *pod)
 }
 #define scoped_pod __attribute__((cleanup(pod_release))) struct pod
 
-/* Opens the namespace of CNI_NETNS. The runtime's own is refused: these routes
- * would cut the node off (a pod on the host network has no business here). */
-static int
-open_netns(const char *path, int *ret_netns, struct err *err)
-{
-	scoped_fd int netns = -1;
-	bool own = false;
-
-	if (netns_open(path, &netns, err) || netns_is_own(netns, &own, err)) {
-		(void)err_wrap(err, "CNI_NETNS");
-		return cni_error_as(err, CNI_ERROR_ENVIRONMENT);
-	}
-	if (own)
-		return err_set(err, CNI_ERROR_ENVIRONMENT,
-		    "CNI_NETNS '%.200s' is the node's own network namespace; staticip installs "
-		    "routes in pods only",
-		    path);
-	*ret_netns = mem_take_fd(&netns);
-	return 0;
-}
-
 static int
 open_pod(const struct cni_environment *environment, struct pod *pod, struct err *err)
 {
 	scoped_fd int netns = -1;
-	int rc = open_netns(environment->netns, &netns, err);
+	int rc = pod_netns_open(environment->netns, &netns, err);
 
 	if (rc)
 		return rc;
@@ -133,19 +113,25 @@ int
 chain_add(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	struct prev_result prev;
+	struct chain_link link;
 	struct chain_routes wanted;
 	struct routes routes = {.count = 0};
 	scoped_pod pod = {0};
 	int rc = prev_result_read(&request->config, &prev, err);
 
 	if (!rc)
+		rc = chain_link_decode(request->config.json, &link, err);
+	if (!rc)
 		rc = chain_routes_decode(request->config.json, &wanted, err);
 	if (!rc && wanted.count)
 		rc = resolve(request, &prev, &wanted, &pod, &routes, err);
+	if (!rc)
+		rc = chain_link_settle(request->environment, &prev, &link, err);
 	if (!rc && wanted.count)
 		rc = chain_install(pod.kernel, pod.index, &routes, err);
 	if (rc)
 		return rc;
+	chain_link_announce(request->environment, &prev, &link);
 	return prev_result_print(
 	    &prev, request->config.version, routes.list, routes.count, out, err);
 }
@@ -154,6 +140,7 @@ int
 chain_check(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	struct prev_result prev;
+	struct chain_link link;
 	struct chain_routes wanted;
 	struct routes routes;
 	scoped_pod pod = {0};
@@ -161,7 +148,11 @@ chain_check(const struct cni_request *request, struct buf *out, struct err *err)
 
 	(void)out; /* CHECK prints nothing */
 	if (!rc)
+		rc = chain_link_decode(request->config.json, &link, err);
+	if (!rc)
 		rc = chain_routes_decode(request->config.json, &wanted, err);
+	if (!rc)
+		rc = chain_link_verify(request->environment, &link, err);
 	if (rc || wanted.count == 0)
 		return rc;
 	rc = resolve(request, &prev, &wanted, &pod, &routes, err);

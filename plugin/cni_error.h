@@ -22,6 +22,7 @@ enum cni_error {
 	CNI_ERROR_EXHAUSTED = ERR_CODE_OWN + 103,
 	CNI_ERROR_NO_TABLE = ERR_CODE_OWN + 104,
 	CNI_ERROR_ROUTE = ERR_CODE_OWN + 105,
+	CNI_ERROR_ON_WIRE = ERR_CODE_OWN + 106, /* an address, by another MAC */
 };
 
 /* The code that a runtime sees: that of enum cni_error, or the one that stands

@@ -10,13 +10,14 @@ import leases
 import mains
 import protocol
 import replay
+import wire
 
 
 def main():
     plugin, only = sys.argv[1], re.compile(sys.argv[2])
     h = harness.Harness(plugin, only)
     replay.run(h)
-    for module in (protocol, ipam, leases, chain, mains, calls):
+    for module in (protocol, ipam, leases, chain, wire, mains, calls):
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
     sys.exit(1 if h.failed or not h.passed else 0)

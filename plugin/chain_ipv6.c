@@ -1,0 +1,127 @@
+#include "plugin/chain_ipv6.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#include "node/ipv6_conf.h"
+#include "plugin/cni_error.h"
+#include "table/json.h"
+
+enum { SWITCHES = 2 };
+
+/* Each key and the kernel's switches for it. */
+static const struct {
+	const char *key;
+	const char *switches[SWITCHES];
+} settings[CHAIN_IPV6_KEYS] = {
+    [CHAIN_IPV6_ACCEPT_RA] = {"acceptRA", {"accept_ra"}},
+    [CHAIN_IPV6_AUTOCONF] = {"autoconf", {"autoconf"}},
+    [CHAIN_IPV6_DAD] = {"dad", {"accept_dad", "dad_transmits"}},
+};
+
+static int
+refuse_unknown(struct json_object *object, struct err *err)
+{
+	json_object_object_foreach(object, key, value)
+	{
+		bool known = false;
+		(void)value;
+		for (int i = 0; i < CHAIN_IPV6_KEYS; i++)
+			known = known || strcmp(key, settings[i].key) == 0;
+		if (!known)
+			return err_set(err, CNI_ERROR_CONFIG,
+			    "ipv6.%.64s is not known; the keys are acceptRA, autoconf and dad",
+			    key);
+	}
+	return 0;
+}
+
+int
+chain_ipv6_decode(struct json_object *config, struct chain_ipv6 *ret_ipv6, struct err *err)
+{
+	struct json_object *object = NULL;
+	struct chain_ipv6 ipv6 = {0};
+	int rc =
+	    json_get_object(config, "ipv6", "network configuration", false, &object, err);
+
+	for (int i = 0; !rc && object && i < CHAIN_IPV6_KEYS; i++) {
+		rc = json_get_bool(object, settings[i].key, "ipv6", &ipv6.on[i], err);
+		ipv6.written[i] = json_path(object, settings[i].key) != NULL;
+	}
+	if (rc)
+		return cni_error_as(err, CNI_ERROR_CONFIG);
+	*ret_ipv6 = ipv6;
+	return object ? refuse_unknown(object, err) : 0;
+}
+
+bool
+chain_ipv6_is_written(const struct chain_ipv6 *ipv6)
+{
+	for (int i = 0; i < CHAIN_IPV6_KEYS; i++)
+		if (ipv6->written[i])
+			return true;
+	return false;
+}
+
+bool
+chain_ipv6_is_off(const struct chain_ipv6 *ipv6, enum chain_ipv6_key key)
+{
+	return ipv6->written[key] && !ipv6->on[key];
+}
+
+/* What one switch should be, and is. */
+static int
+settle_switch(int netns, const char *link, const char *name, bool wanted, struct err *err)
+{
+	bool on = false;
+	int rc = ipv6_conf_get(netns, link, name, &on, err);
+
+	if (rc == -ENOENT && !wanted)
+		return 0;
+	if (!rc && on != wanted)
+		rc = ipv6_conf_set(netns, link, name, wanted, err);
+	return rc ? cni_error_as(err, CNI_ERROR_ROUTE) : 0;
+}
+
+static int
+verify_switch(int netns, const char *link, const char *name, bool wanted, struct err *err)
+{
+	bool on = false;
+	int rc = ipv6_conf_get(netns, link, name, &on, err);
+
+	if (rc == -ENOENT && !wanted)
+		return 0;
+	if (rc)
+		return cni_error_as(err, CNI_ERROR_ROUTE);
+	if (on == wanted)
+		return 0;
+	return err_set(err, CNI_ERROR_ROUTE,
+	    "net.ipv6.conf.%s.%s in the pod is not %s any more; delete the pod to have it again",
+	    link, name, wanted ? "on" : "0");
+}
+
+static int
+each_switch(const struct chain_ipv6 *ipv6, int netns, const char *link,
+    int (*act)(int, const char *, const char *, bool, struct err *), struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < CHAIN_IPV6_KEYS; i++)
+		for (int j = 0; !rc && ipv6->written[i] && j < SWITCHES; j++)
+			if (settings[i].switches[j])
+				rc = act(netns, link, settings[i].switches[j], ipv6->on[i], err);
+	return rc;
+}
+
+int
+chain_ipv6_apply(const struct chain_ipv6 *ipv6, int netns, const char *link, struct err *err)
+{
+	return each_switch(ipv6, netns, link, settle_switch, err);
+}
+
+int
+chain_ipv6_verify(const struct chain_ipv6 *ipv6, int netns, const char *link, struct err *err)
+{
+	return each_switch(ipv6, netns, link, verify_switch, err);
+}
