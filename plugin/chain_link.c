@@ -4,6 +4,7 @@
 #include <net/if.h>
 
 #include "core/mem.h"
+#include "node/advertised.h"
 #include "node/announce.h"
 #include "node/ipv6_conf.h"
 #include "node/kernel.h"
@@ -63,14 +64,21 @@ site_open(const struct cni_environment *environment, struct site *site, struct e
 	if (!rc)
 		rc = kernel_link_index(site->kernel, site->ifname, &site->index, err);
 	if (!rc)
-		rc = kernel_links(site->kernel, &site->links, &site->link_count, err);
-	if (!rc)
-		rc = kernel_addresses(
-		    site->kernel, &site->addresses, &site->address_count, err);
-	if (!rc)
 		return 0;
 	(void)err_wrap(err, "pod namespace %.200s", environment->netns);
 	return cni_error_as(err, CNI_ERROR_ROUTE);
+}
+
+/* Lists what is there now. */
+static int
+site_look(struct site *site, struct err *err)
+{
+	int rc = kernel_links(site->kernel, &site->links, &site->link_count, err);
+
+	if (!rc)
+		rc = kernel_addresses(
+		    site->kernel, &site->addresses, &site->address_count, err);
+	return rc ? cni_error_as(err, CNI_ERROR_IO) : 0;
 }
 
 /* The link, where addresses are resolved on it; else NULL (an ipvlan in mode l3). */
@@ -98,13 +106,33 @@ addresses_of(const struct prev_result *prev, const char *ifname, struct ip *list
 
 /* ---- before use ------------------------------------------------------------- */
 
-/* Those with a lifetime are made by advertisements of routers, not by a plugin. */
+/* An advertisement may have come before the switch was off: with a main plugin that waits
+ * for duplicate address detection a second or two have passed. */
 static int
-end_detection(const struct site *site, struct err *err)
+forget_advertised(const struct site *site, const struct chain_ipv6 *ipv6,
+    const struct ip *ips, unsigned count, struct err *err)
+{
+	bool no_routes = chain_ipv6_is_off(ipv6, CHAIN_IPV6_ACCEPT_RA);
+	bool no_addresses = no_routes || chain_ipv6_is_off(ipv6, CHAIN_IPV6_AUTOCONF);
+	int rc = 0;
+
+	if (no_addresses)
+		rc = advertised_forget_addresses(site->kernel, site->index, site->addresses,
+		    site->address_count, ips, count, err);
+	if (!rc && no_routes)
+		rc = advertised_forget_routes(site->kernel, site->index, err);
+	return rc ? cni_error_as(err, CNI_ERROR_ROUTE) : 0;
+}
+
+/* Those with a lifetime are not a plugin's: to come again they would need it, too. */
+static int
+end_detection(const struct site *site, const struct chain_ipv6 *ipv6, struct err *err)
 {
 	const uint32_t wanted = IFA_F_TENTATIVE | IFA_F_PERMANENT;
 	int rc = 0;
 
+	if (!chain_ipv6_is_off(ipv6, CHAIN_IPV6_DAD))
+		return 0;
 	for (size_t i = 0; !rc && i < site->address_count; i++) {
 		const struct kernel_address *address = &site->addresses[i];
 		if (address->index == site->index && (address->flags & wanted) == wanted)
@@ -163,16 +191,21 @@ chain_link_settle(const struct cni_environment *environment,
 {
 	scoped_site site = {.netns = -1};
 	struct ip ips[PREV_IPS_MAX];
-	unsigned count = link->probe ? addresses_of(prev, environment->ifname, ips) : 0;
+	unsigned count = addresses_of(prev, environment->ifname, ips);
+	bool probe = link->probe && count > 0;
 
-	if (count == 0 && !chain_ipv6_is_written(&link->ipv6))
+	if (!probe && !chain_ipv6_is_written(&link->ipv6))
 		return 0;
 	int rc = site_open(environment, &site, err);
 	if (!rc)
 		rc = chain_ipv6_apply(&link->ipv6, site.netns, site.ifname, err);
-	if (!rc && chain_ipv6_is_off(&link->ipv6, CHAIN_IPV6_DAD))
-		rc = end_detection(&site, err);
-	if (!rc && count > 0)
+	if (!rc)
+		rc = site_look(&site, err);
+	if (!rc)
+		rc = forget_advertised(&site, &link->ipv6, ips, count, err);
+	if (!rc)
+		rc = end_detection(&site, &link->ipv6, err);
+	if (!rc && probe)
 		rc = probe_addresses(&site, ips, count, err);
 	return rc;
 }
@@ -203,7 +236,7 @@ chain_link_announce(const struct cni_environment *environment,
 	unsigned used = 0;
 	bool tentative = false;
 
-	if (count == 0 || site_open(environment, &site, NULL))
+	if (count == 0 || site_open(environment, &site, NULL) || site_look(&site, NULL))
 		return;
 	const struct kernel_link *where = resolving_link(&site);
 	for (unsigned i = 0; i < count; i++) {

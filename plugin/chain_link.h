@@ -21,8 +21,8 @@ struct chain_link {
 int chain_link_decode(
     struct json_object *config, struct chain_link *ret_link, struct err *err);
 
-/* ADD, before routes: makes the IPv6 settings, then probes the addresses that prevResult
- * has on the interface. Nothing is taken back when that, or what comes later, fails: the
+/* ADD, before routes: makes the IPv6 settings, removes what router advertisements left
+ * that are unwanted, then probes the addresses that prevResult has on the interface. Nothing is taken back when that, or what comes later, fails: the
  * settings go with the link, and a second ADD makes the same ones. Error codes: 106
  * somebody else has an address; 105 a setting cannot be made; 7 the link cannot be
  * probed; 4 the namespace. */

@@ -69,6 +69,9 @@ int kernel_addresses(struct kernel *kernel, struct kernel_address **ret_list,
 int kernel_routes(struct kernel *kernel, const struct kernel_filter *filter,
     struct kernel_route **ret_list, size_t *ret_count, struct err *err);
 
+/* Removes an address; -EADDRNOTAVAIL when it is not there. */
+int kernel_address_delete(struct kernel *kernel, const struct kernel_address *address,
+    struct err *err);
 /* Makes a tentative IPv6 address usable at once, without duplicate address detection: the
  * kernel cannot end one that runs, so the address goes and comes again with
  * IFA_F_NODAD. Routes stay but for that to its prefix, which the kernel makes again; one

@@ -34,6 +34,19 @@ build(int type, int flags, const struct kernel_address *address, uint32_t addres
 }
 
 int
+kernel_address_delete(struct kernel *kernel, const struct kernel_address *address,
+    struct err *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+	int code = kernel_message_send(kernel, build(RTM_DELADDR, 0, address, 0));
+
+	if (code)
+		return err_errno(
+		    err, code, "cannot remove address %s", cidr_print(&address->cidr, text));
+	return 0;
+}
+
+int
 kernel_address_skip_dad(struct kernel *kernel, const struct kernel_address *address,
     struct err *err)
 {

@@ -80,8 +80,8 @@ send_into_itself(int way_in, int queue, int wire)
 
 /* The last close of a packet socket waits until every processor has left the network
  * code (packet_release, net/packet/af_packet.c: synchronize_net): 8 to 24 ms, in which a
- * pod would wait for its start. As rubbish it is closed by a thread of the kernel; Linux
- * before 6.9 collects in the process that closes, and takes the time. */
+ * pod would wait for its start. As rubbish it is closed by a thread of the kernel; one
+ * that collects in the process that closes (before Linux 6.9) takes the time here. */
 void
 wire_close(int wire)
 {

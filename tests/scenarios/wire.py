@@ -1,5 +1,6 @@
 """What neighbours of a pod see, in real namespaces: "node" runs the plugin; "pod" is joined to
 "lan" by a veth pair, where "n0" is a neighbour's link."""
+import re
 import subprocess
 import time
 
@@ -236,6 +237,53 @@ def test_an_address_is_usable_at_once_with_dad_false_and_routes_stay(h):
     expect(before == after and len(before) == 6, "routes", before, after)
     ping = ["nsenter", "--net=/run/netns/pod", "ping", "-c1", "-W5", "-I", IP6, "fd00:131::9"]
     subprocess.run(ping, check=True, capture_output=True)
+
+
+ADVERTISE = """
+import socket, struct, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+link = socket.if_nametoindex("n0")
+prefix = struct.pack("!BBBBIII16s", 3, 4, 64, 0xc0, 7200, 3600, 0, socket.inet_pton(socket.AF_INET6, sys.argv[1]))
+s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix, ("ff02::1", 0, 0, link))
+"""
+
+
+def advertise(prefix):
+    """A router's advertisement of itself and of a prefix."""
+    subprocess.run(["nsenter", "--net=/run/netns/lan", "python3", "-c", ADVERTISE, prefix], check=True)
+
+
+def pod6():
+    return ip("pod", "-6 addr show dev eth0") + ip("pod", "-6 route")
+
+
+def without_time(text):
+    return re.sub(r"[0-9]+sec", "", text)
+
+
+def test_what_an_advertisement_left_goes_and_no_other_is_taken(h):
+    for wanted, gone in (({"acceptRA": False}, ["fd00:aa::", "proto ra"]), ({"autoconf": False}, ["inet6 fd00:aa::"])):
+        setup(h)
+        until("usable addresses", lambda: not tentative() and "tentative" not in ip("lan", "-6 addr show dev n0"))
+        advertise("fd00:aa::")
+        until("what it makes", lambda: "inet6 fd00:aa::" in pod6() and "proto ra" in pod6())
+        ip("pod", "addr add fd00:bb::1/64 dev eth0 valid_lft 1000 preferred_lft 1000 nodad")
+        call(h, None, ipv6=wanted, prevResult=prev(ips=(POD4, POD6, "fd00:bb::1/64"))).ok()
+        for words in gone:
+            expect(words not in pod6(), words, pod6())
+        for words in (POD6, "fd00:bb::1/64", "fd00:131::/64 dev eth0 proto kernel"):
+            expect(words in pod6(), words, pod6())
+        if "autoconf" in wanted:
+            expect("proto ra" in pod6() and "fd00:aa::/64 dev eth0" in pod6(), "routes", pod6())
+        left = pod6()
+        advertise("fd00:cc::")
+        advertise("fd00:131::")
+        ping = ["nsenter", "--net=/run/netns/lan", "ping", "-c1", "-W5", IP6]  # it comes behind them
+        subprocess.run(ping, check=True, capture_output=True)
+        expect("inet6 fd00:cc::" not in pod6(), "a later one", pod6())
+        if "acceptRA" in wanted:
+            expect(without_time(pod6()) == without_time(left), "a later one", left, pod6())
 
 
 def test_dad_false_leaves_other_interfaces_alone(h):

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/mem.h"
+#include "node/advertised.h"
 #include "node/ipv6_conf.h"
 #include "node/kernel.h"
 #include "node/netns.h"
@@ -177,6 +178,41 @@ an_address_that_is_gone_is_an_error_and_does_not_come_again(void **state)
 	run("! ip addr show dev lo | grep fd00::2");
 }
 
+static void
+what_routers_made_on_a_link_is_removed_and_nothing_else(void **state)
+{
+	scoped_kernel *kernel = NULL;
+	scoped_free struct kernel_address *addresses = NULL;
+	struct ip keep;
+	unsigned index = 0;
+	struct err err = {0};
+
+	(void)state;
+	NEEDS_ROOT();
+	assert_int_equal(own_namespace(NULL), 0);
+	run("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up");
+	run("for v in 0 1; do ip route add fd01::/64 via fe80::9 dev v$v proto ra metric 5$v && "
+	    "ip route add default via fe80::9 dev v$v proto ra table 7 metric 5$v && "
+	    "ip route add fd02::/64 dev v$v proto kernel metric 5$v expires 1000; done");
+	run("ip route add fd03::/64 dev v0 expires 1000 && ip route add fd04::/64 via fe80::9 dev v0");
+	run("ip addr add fd05::1/64 dev v0 && ip addr add fd06::1/64 dev v0 valid_lft 99 preferred_lft 99");
+	run("ip addr add fd07::1/64 dev v0 valid_lft 99 preferred_lft 99");
+	run("ip addr add fd06::2/64 dev v1 valid_lft 99 preferred_lft 99");
+	assert_int_equal(ip_parse("fd07::1", 7, &keep, &err), 0);
+	assert_int_equal(kernel_open(-1, &kernel, &err), 0);
+	assert_int_equal(kernel_link_index(kernel, "v0", &index, &err), 0);
+	size_t count = list(kernel, &addresses);
+	/* a list that is out of date is no error */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(advertised_forget_routes(kernel, index, &err), 0);
+		assert_int_equal(advertised_forget_addresses(kernel, index, addresses, count, &keep, 1, &err), 0);
+	}
+	run("! ip -6 route show dev v0 | grep -E '^fd0[12]' && ! ip -6 route show dev v0 table 7 | grep .");
+	run("[ $(ip -6 route show dev v1 | grep -cE '^fd0[12]') = 2 ] && ip -6 route show dev v1 table 7 | grep -q .");
+	run("[ $(ip -6 route show dev v0 | grep -cE '^fd0[345]') = 3 ]");
+	run("[ \"$(ip -6 -o addr show scope global | grep -oE 'fd0.::.' | sort | xargs)\" = 'fd05::1 fd06::2 fd07::1' ]");
+}
+
 int
 main(void)
 {
@@ -187,6 +223,7 @@ main(void)
 	    cmocka_unit_test(links_have_the_MACs_that_Ethernet_has),
 	    cmocka_unit_test(an_address_that_comes_again_is_usable_and_else_the_same),
 	    cmocka_unit_test(an_address_that_is_gone_is_an_error_and_does_not_come_again),
+	    cmocka_unit_test(what_routers_made_on_a_link_is_removed_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
