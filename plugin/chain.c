@@ -112,6 +112,7 @@ resolve(const struct cni_request *request, const struct prev_result *prev,
 int
 chain_add(const struct cni_request *request, struct buf *out, struct err *err)
 {
+	const struct cni_environment *at = request->environment;
 	struct prev_result prev;
 	struct chain_link link;
 	struct chain_routes wanted;
@@ -123,15 +124,15 @@ chain_add(const struct cni_request *request, struct buf *out, struct err *err)
 		rc = chain_link_decode(request->config.json, &link, err);
 	if (!rc)
 		rc = chain_routes_decode(request->config.json, &wanted, err);
+	if (!rc)
+		rc = chain_link_settle(at->netns, at->ifname, &prev, &link, err);
 	if (!rc && wanted.count)
 		rc = resolve(request, &prev, &wanted, &pod, &routes, err);
-	if (!rc)
-		rc = chain_link_settle(request->environment, &prev, &link, err);
 	if (!rc && wanted.count)
 		rc = chain_install(pod.kernel, pod.index, &routes, err);
 	if (rc)
 		return rc;
-	chain_link_announce(request->environment, &prev, &link);
+	chain_link_announce(at->netns, at->ifname, &prev, &link);
 	return prev_result_print(
 	    &prev, request->config.version, routes.list, routes.count, out, err);
 }
@@ -139,6 +140,7 @@ chain_add(const struct cni_request *request, struct buf *out, struct err *err)
 int
 chain_check(const struct cni_request *request, struct buf *out, struct err *err)
 {
+	const struct cni_environment *at = request->environment;
 	struct prev_result prev;
 	struct chain_link link;
 	struct chain_routes wanted;
@@ -152,7 +154,7 @@ chain_check(const struct cni_request *request, struct buf *out, struct err *err)
 	if (!rc)
 		rc = chain_routes_decode(request->config.json, &wanted, err);
 	if (!rc)
-		rc = chain_link_verify(request->environment, &link, err);
+		rc = chain_link_verify(at->netns, at->ifname, &link, err);
 	if (rc || wanted.count == 0)
 		return rc;
 	rc = resolve(request, &prev, &wanted, &pod, &routes, err);

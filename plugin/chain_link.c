@@ -53,19 +53,19 @@ chain_link_decode(struct json_object *config, struct chain_link *ret_link, struc
 }
 
 static int
-site_open(const struct cni_environment *environment, struct site *site, struct err *err)
+site_open(const char *netns, const char *ifname, struct site *site, struct err *err)
 {
-	int rc = pod_netns_open(environment->netns, &site->netns, err);
+	int rc = pod_netns_open(netns, &site->netns, err);
 
 	if (rc)
 		return rc;
-	site->ifname = environment->ifname;
+	site->ifname = ifname;
 	rc = kernel_open(site->netns, &site->kernel, err);
 	if (!rc)
 		rc = kernel_link_index(site->kernel, site->ifname, &site->index, err);
 	if (!rc)
 		return 0;
-	(void)err_wrap(err, "pod namespace %.200s", environment->netns);
+	(void)err_wrap(err, "pod namespace %.200s", netns);
 	return cni_error_as(err, CNI_ERROR_ROUTE);
 }
 
@@ -186,17 +186,17 @@ probe_addresses(const struct site *site, const struct ip *ips, unsigned count,
 }
 
 int
-chain_link_settle(const struct cni_environment *environment,
-    const struct prev_result *prev, const struct chain_link *link, struct err *err)
+chain_link_settle(const char *netns, const char *ifname, const struct prev_result *prev,
+    const struct chain_link *link, struct err *err)
 {
 	scoped_site site = {.netns = -1};
 	struct ip ips[PREV_IPS_MAX];
-	unsigned count = addresses_of(prev, environment->ifname, ips);
+	unsigned count = addresses_of(prev, ifname, ips);
 	bool probe = link->probe && count > 0;
 
 	if (!probe && !chain_ipv6_is_written(&link->ipv6))
 		return 0;
-	int rc = site_open(environment, &site, err);
+	int rc = site_open(netns, ifname, &site, err);
 	if (!rc)
 		rc = chain_ipv6_apply(&link->ipv6, site.netns, site.ifname, err);
 	if (!rc)
@@ -227,16 +227,16 @@ use_of(const struct site *site, const struct ip *ip)
 }
 
 void
-chain_link_announce(const struct cni_environment *environment,
-    const struct prev_result *prev, const struct chain_link *link)
+chain_link_announce(const char *netns, const char *ifname, const struct prev_result *prev,
+    const struct chain_link *link)
 {
 	scoped_site site = {.netns = -1};
 	struct ip ips[PREV_IPS_MAX];
-	unsigned count = link->announce ? addresses_of(prev, environment->ifname, ips) : 0;
+	unsigned count = link->announce ? addresses_of(prev, ifname, ips) : 0;
 	unsigned used = 0;
 	bool tentative = false;
 
-	if (count == 0 || site_open(environment, &site, NULL) || site_look(&site, NULL))
+	if (count == 0 || site_open(netns, ifname, &site, NULL) || site_look(&site, NULL))
 		return;
 	const struct kernel_link *where = resolving_link(&site);
 	for (unsigned i = 0; i < count; i++) {
@@ -254,13 +254,13 @@ chain_link_announce(const struct cni_environment *environment,
 }
 
 int
-chain_link_verify(const struct cni_environment *environment, const struct chain_link *link,
+chain_link_verify(const char *netns, const char *ifname, const struct chain_link *link,
     struct err *err)
 {
-	scoped_fd int netns = -1;
+	scoped_fd int pod = -1;
 
 	if (!chain_ipv6_is_written(&link->ipv6))
 		return 0;
-	int rc = pod_netns_open(environment->netns, &netns, err);
-	return rc ? rc : chain_ipv6_verify(&link->ipv6, netns, environment->ifname, err);
+	int rc = pod_netns_open(netns, &pod, err);
+	return rc ? rc : chain_ipv6_verify(&link->ipv6, pod, ifname, err);
 }

@@ -286,6 +286,15 @@ def test_what_an_advertisement_left_goes_and_no_other_is_taken(h):
             expect(without_time(pod6()) == without_time(left), "a later one", left, pod6())
 
 
+def test_an_advertised_gateway_that_goes_is_not_what_auto_finds(h):
+    chain.give_pod("pod", "eth0", "fd00:1::2/128")
+    until("usable addresses", lambda: not tentative() and "tentative" not in ip("lan", "-6 addr show dev n0"))
+    advertise("fd00:aa::")
+    until("a router", lambda: "proto ra" in pod6())
+    auto, result = [{"dst": "fd09::/32", "gw": "auto"}], prev(ips=("fd00:1::2/128",))
+    call(h, auto, prevResult=result, ipv6={"acceptRA": False}).error(105, "finds no gateway")
+
+
 def test_dad_false_leaves_other_interfaces_alone(h):
     ip("pod", "link add net1 type veth peer name peer1")
     for link in ("net1", "peer1"):
