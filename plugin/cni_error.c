@@ -4,7 +4,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
-#include "plugin/utf8.h"
+#include "core/utf8.h"
 #include "table/json.h"
 
 int

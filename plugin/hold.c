@@ -7,10 +7,10 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/utf8.h"
 #include "node/netns.h"
 #include "plugin/cni_error.h"
 #include "plugin/hold_private.h"
-#include "plugin/utf8.h"
 
 long
 hold_now_ms(void)

@@ -54,6 +54,9 @@ enum {
 	 * MAX_ARG_STRLEN in linux/binfmts.h. */
 	CNI_ARGS_MAX = 128 * 1024,
 	JSON_DEPTH_MAX = 32,
+	/* A number with fraction or exponent: a double's shortest text that reads back the
+	 * same has 24 bytes, its longest useful one (17 digits behind 5e-324) no more. */
+	JSON_NUMBER_MAX = 64,
 
 	/* One object in a response of the API server: etcd stores at most
 	 * 1.5 MiB, JSON escapes may double it; with some room. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/bounds.h"
+#include "table/json_scan.h"
 
 void
 json_cleanup(struct json_object **object)
@@ -17,7 +18,7 @@ static int
 parse_value(struct json_tokener *tokener, const char *text, size_t length,
     const char *what, struct json_object **ret_value, struct err *err)
 {
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	struct json_object *value = json_tokener_parse_ex(tokener, text, (int)length);
 	enum json_tokener_error code = json_tokener_get_error(tokener);
 
@@ -42,12 +43,16 @@ json_parse(const char *text, size_t length, const char *what,
 {
 	if (length == 0)
 		return err_set(err, EBADMSG, "%s is empty", what);
-	if (length > INT_MAX || memchr(text, '\0', length))
+	if (length > INT_MAX)
 		return err_set(err, EBADMSG, "%s is not JSON text", what);
-	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+	int rc = json_scan(text, length, what, err);
+	if (rc)
+		return rc;
+	/* json-c counts the innermost value too */
+	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
 	if (!tokener)
 		return err_set(err, ENOMEM, "%s: out of memory", what);
-	int rc = parse_value(tokener, text, length, what, ret_value, err);
+	rc = parse_value(tokener, text, length, what, ret_value, err);
 	json_tokener_free(tokener);
 	return rc;
 }

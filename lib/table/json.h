@@ -9,9 +9,8 @@
 
 #include "core/err.h"
 
-/* Parses exactly one JSON value in length bytes: strict grammar, UTF-8 checked,
- * at most JSON_DEPTH_MAX deep, nothing behind it. what names the text in errors.
- * Returns 0 (the caller puts *ret_value) or -EBADMSG. */
+/* Parses exactly one JSON value in length bytes, as strictly as json_scan.h says. what
+ * names the text in errors. Returns 0 (the caller puts *ret_value) or -EBADMSG. */
 int json_parse(const char *text, size_t length, const char *what,
     struct json_object **ret_value, struct err *err);
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "plugin/utf8.h"
+#include "core/utf8.h"
 
 #define FFFD "\xef\xbf\xbd"
 

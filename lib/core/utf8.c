@@ -1,4 +1,4 @@
-#include "plugin/utf8.h"
+#include "core/utf8.h"
 
 #include <stdint.h>
 
@@ -27,10 +27,11 @@ form_of(uint8_t first)
 	return NULL;
 }
 
-/* The length of the character at bytes; 0 when it is none. */
-static size_t
-character(const uint8_t *bytes, size_t length)
+size_t
+utf8_character(const char *text, size_t length)
 {
+	const uint8_t *bytes = (const uint8_t *)text;
+
 	if (bytes[0] < 0x80)
 		return 1;
 	const struct form *form = form_of(bytes[0]);
@@ -47,10 +48,8 @@ character(const uint8_t *bytes, size_t length)
 void
 utf8_clean(const char *text, size_t length, struct buf *out)
 {
-	const uint8_t *bytes = (const uint8_t *)text;
-
 	for (size_t at = 0; at < length;) {
-		size_t size = character(bytes + at, length - at);
+		size_t size = utf8_character(text + at, length - at);
 		if (size)
 			(void)buf_add(out, text + at, size); /* the caller asks buf_whole */
 		else
