@@ -5,6 +5,7 @@
 
 #include "core/bounds.h"
 #include "core/buf.h"
+#include "core/utf8.h"
 #include "plugin/cni_error.h"
 #include "table/key.h"
 
@@ -54,6 +55,9 @@ check_ifname(const char *ifname, struct err *err)
 	if (!key_interface_valid(ifname))
 		return err_set(err, CNI_ERROR_ENVIRONMENT,
 		    "interface name contains / or : or whitespace characters");
+	/* the kernel takes any byte; neither a result nor a lease, both JSON, could name it */
+	if (!utf8_valid(ifname))
+		return err_set(err, CNI_ERROR_ENVIRONMENT, "interface name is no UTF-8");
 	return 0;
 }
 

@@ -40,6 +40,9 @@ put_identity(const char *text, const char *what, char *out, size_t size, struct 
 	if (strlen(text) >= size)
 		return err_set(err, CNI_ERROR_ENVIRONMENT, "%s is longer than %zu bytes; %.60s...",
 		    what, size - 1, text);
+	/* cleaned, two could become one */
+	if (!utf8_valid(text))
+		return err_set(err, CNI_ERROR_ENVIRONMENT, "%s is no UTF-8; %.60s", what, text);
 	put_name(text, out, size);
 	return 0;
 }

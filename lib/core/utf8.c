@@ -1,6 +1,7 @@
 #include "core/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* The forms of RFC 3629, section 4: first byte, range of the second (which keeps
  * out overlong forms, surrogates and what is above U+10FFFF), length. */
@@ -43,6 +44,21 @@ utf8_character(const char *text, size_t length)
 		if ((bytes[i] & 0xc0) != 0x80)
 			return 0;
 	return form->length;
+}
+
+bool
+utf8_valid(const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		size_t size = utf8_character(text, left);
+		if (!size)
+			return false;
+		text += size;
+		left -= size;
+	}
+	return true;
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef CORE_UTF8_H
 #define CORE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/buf.h"
@@ -9,6 +10,9 @@
 /* The length in bytes of the character at text, of at most length bytes (at least
  * 1); 0 when it is none. */
 size_t utf8_character(const char *text, size_t length);
+
+/* Whether all of text is well-formed. */
+bool utf8_valid(const char *text);
 
 /* Makes text from anywhere fit for JSON: appends it with each byte that is no part of
  * well-formed UTF-8 replaced by U+FFFD. */

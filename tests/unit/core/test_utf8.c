@@ -17,6 +17,8 @@ check(const char *in, size_t length, const char *wanted)
 
 	utf8_clean(in, length, &out);
 	assert_string_equal(buf_string(&out), wanted);
+	if (strlen(in) == length)
+		assert_int_equal(utf8_valid(in), strcmp(in, wanted) == 0);
 }
 
 static void

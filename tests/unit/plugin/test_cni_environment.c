@@ -117,6 +117,10 @@ interface_names_are_those_of_linux(void **state)
 		environment.ifname = bad[i];
 		refused(environment, "interface name contains / or : or whitespace characters");
 	}
+	environment.ifname = "eth\xff";
+	refused(environment, "interface name is no UTF-8");
+	environment.ifname = "eth\xc3\xa9";
+	assert_int_equal(cni_environment_read(&environment, &verb, NULL), 0);
 }
 
 static void
