@@ -6,6 +6,8 @@
  * the tables (lookup.c) and leases its addresses on this node (hold.c); chain.c installs
  * routes in a pod. No network connection is ever opened (I4). */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +40,18 @@ static int (*const acts[CNI_ROLES][CNI_VERBS])(
     /* runtimes forward GC to the plugins of a list, main plugins not to their IPAM's */
     [CNI_ROLE_CHAIN] = {[CNI_ADD] = chain_add, [CNI_CHECK] = chain_check, [CNI_GC] = ipam_gc},
 };
+
+/* A runtime may have closed one of the three: the next file or socket that we open
+ * would get its number, and our answer be written into it. What holds the place can be
+ * neither read nor written. A pipe that nobody reads is an error of write, not our end. */
+static void
+hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
 
 static bool
 write_all(const char *bytes, size_t length)
@@ -106,6 +120,7 @@ main(int argc, char **argv)
 	struct err err = {0};
 
 	mem_on_exhausted(say_out_of_memory);
+	hold_standard_descriptors();
 	if (!cni_environment_asked(&environment))
 		return answer_person(argc, argv);
 	parent_follow();

@@ -75,8 +75,11 @@ static int
 check_list(const struct road *road, const char *text, const struct lookup_answer *answer,
     struct err *err)
 {
-	while (text) {
+	for (unsigned count = 1; text; count++) {
 		size_t length = strcspn(text, ",");
+		if (count > REQUESTED_IPS_MAX)
+			return err_set(err, (int)road->bad_text,
+			    "%s has more than %d addresses", road->name, REQUESTED_IPS_MAX);
 		int rc = check_one(road, text, length, answer, err);
 		if (rc)
 			return rc;

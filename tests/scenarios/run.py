@@ -5,6 +5,7 @@ import sys
 import calls
 import chain
 import harness
+import hostile
 import ipam
 import leases
 import mains
@@ -17,7 +18,7 @@ def main():
     plugin, only = sys.argv[1], re.compile(sys.argv[2])
     h = harness.Harness(plugin, only)
     replay.run(h)
-    for module in (protocol, ipam, leases, chain, wire, mains, calls):
+    for module in (protocol, ipam, leases, chain, hostile, wire, mains, calls):
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
     sys.exit(1 if h.failed or not h.passed else 0)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "core/bounds.h"
 #include "core/mem.h"
 #include "plugin/cni_error.h"
 #include "plugin/requested.h"
@@ -97,6 +98,19 @@ what_is_no_address_is_an_error_of_its_road(void **state)
 	in_args(NULL, "10.0.2.1/24", 4);
 }
 
+static void
+one_road_carries_sixteen_addresses(void **state)
+{
+	char ips[12 * (REQUESTED_IPS_MAX + 1)] = "10.0.2.40";
+
+	(void)state;
+	for (int i = 1; i < REQUESTED_IPS_MAX; i++)
+		memcpy(ips + strlen(ips), ",10.0.2.40", sizeof(",10.0.2.40"));
+	in_args(ips, NULL, 0);
+	memcpy(ips + strlen(ips), ",10.0.2.40", sizeof(",10.0.2.40"));
+	in_args(ips, NULL, 4);
+}
+
 int
 main(void)
 {
@@ -104,6 +118,7 @@ main(void)
 	    cmocka_unit_test(what_the_row_has_may_be_asked_for),
 	    cmocka_unit_test(another_address_is_not_permitted),
 	    cmocka_unit_test(what_is_no_address_is_an_error_of_its_road),
+	    cmocka_unit_test(one_road_carries_sixteen_addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
