@@ -47,7 +47,7 @@ build_cni() {
 	local plugins=github.com/containernetworking/plugins/plugins
 	cd "$HERE" && mkdir -p "$BIN/cni"
 	gobuild -ldflags "-s -w -X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v1.9.1" \
-		-o "$BIN/cni/" $plugins/main/{bridge,macvlan,ptp,host-device,loopback} $plugins/ipam/{static,host-local} $plugins/meta/sbr
+		-o "$BIN/cni/" $plugins/main/{bridge,macvlan,ipvlan,vlan,ptp,tap,dummy,host-device,loopback} $plugins/ipam/{static,host-local} $plugins/meta/sbr
 	gobuild -ldflags "-s -w" -o "$BIN/cnitool" github.com/containernetworking/cni/cnitool
 }
 
