@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the programs of the test cluster from source into $BUILD/cluster-bin:
-#   tests/cluster/build.sh [kubernetes] [etcd] [cni] [helm] [containerd2] [kwok]
+#   tests/cluster/build.sh [kubernetes] [etcd] [cni] [helm] [containerd2] [kwok] [cri]
 # Without arguments the first four. A part is built again only when its sources,
 # named by go.mod and go.sum, or its recipe below changed.
 set -euo pipefail
@@ -70,6 +70,8 @@ build_containerd2() {
 
 build_kwok() { cd "$HERE" && gobuild -ldflags "-s -w" -o "$BIN/kwok" sigs.k8s.io/kwok/cmd/kwok; }
 
+build_cri() { cd "$HERE" && gobuild -ldflags "-s -w" -o "$BIN/cri" ./cri; }
+
 # What each part is called, and what it costs with an empty Go cache on two cores.
 describe() {
 	case $1 in
@@ -79,7 +81,8 @@ describe() {
 	helm) echo "helm (about a minute)" ;;
 	containerd2) echo "containerd 2 (about a minute)" ;;
 	kwok) echo "kwok (about a minute)" ;;
-	*) say "unknown part $1; parts are kubernetes, etcd, cni, helm, containerd2, kwok" >&2; exit 2 ;;
+	cri) echo "the client of container runtimes (about 10 s)" ;;
+	*) say "unknown part $1; parts are kubernetes, etcd, cni, helm, containerd2, kwok, cri" >&2; exit 2 ;;
 	esac
 }
 
@@ -95,7 +98,7 @@ made_by() {
 fingerprint() {
 	local module=$HERE
 	case $1 in helm) module=$HERE/helm ;; containerd2) module=$HERE/containerd ;; esac
-	{ cat "$module/go.mod" "$module/go.sum" "$HERE/hyperkube/main.go"; declare -f gobuild "build_$1"; echo "$KUBERNETES"; } | sha256sum
+	{ cat "$module/go.mod" "$module/go.sum" "$HERE/hyperkube/main.go"; [ "$1" != cri ] || cat "$HERE/cri/main.go"; declare -f gobuild "build_$1"; echo "$KUBERNETES"; } | sha256sum
 }
 
 build() {
