@@ -91,12 +91,12 @@ class Runtime:
         run(self.path + "/ctr", "-a", self.work + "/containerd.sock", "-n", "k8s.io", "images", "import",
             os.environ["BUILD"] + "/images/pause.tar", env=self.environment())
 
-    def run_pod(self, name, uid):
-        return self.cri("run", "default", name, uid)
+    def run_pod(self, name, uid, attempt="0"):
+        return self.cri("run", "default", name, uid, attempt)
 
     def refusal(self, name, uid):
         """What the runtime says about a pod that it cannot start."""
-        done = subprocess.run([BIN + "/cri", self.work + "/containerd.sock", "run", "default", name, uid], capture_output=True,
+        done = subprocess.run([BIN + "/cri", self.work + "/containerd.sock", "run", "default", name, uid, "0"], capture_output=True,
                               text=True, timeout=70, env=self.environment())
         expect(done.returncode != 0, "it started", done.stdout)
         return done.stderr
@@ -115,7 +115,7 @@ class Runtime:
     def configure(self):
         """Written beside and renamed in the folder: that is what the runtime notices."""
         us = {"type": "staticip", "routes": [{"dst": "10.8.0.0/16", "gw": "auto", "mtu": 1400}]}
-        main = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipam": {"type": "staticip"}}
+        main = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipam": {"type": "staticip", "wait": 1}}
         with open(self.work + "/net.d/.new", "w") as f:
             json.dump({"cniVersion": self.version, "name": "podnet", "plugins": [main, us]}, f)
         os.rename(self.work + "/net.d/.new", self.work + "/net.d/10-podnet.conflist")
@@ -182,6 +182,31 @@ def test_the_next_pod_of_the_name_has_the_addresses_again(runtime):
         sandbox = runtime.run_pod("p-0", uid)
         expect_pod(runtime, sandbox)
         runtime.drop(sandbox)
+    expect_nothing_left()
+
+
+def test_a_pod_keeps_its_addresses_from_the_next_of_its_name(runtime):
+    sandbox = runtime.run_pod("p-0", "u-1")
+    said = runtime.refusal("p-0", "u-2")
+    for words in ("10.0.2.40", "u-1"):
+        expect(words in said, "not said: " + words, said)
+    expect_pod(runtime, sandbox)  # also after the DEL that follows a refusal
+    runtime.drop(sandbox)
+    sandbox = runtime.run_pod("p-0", "u-2")
+    expect_pod(runtime, sandbox)
+    runtime.drop(sandbox)
+    expect_nothing_left()
+
+
+def test_a_new_sandbox_of_the_same_pod_takes_the_addresses_over(runtime):
+    """As the kubelet does when a sandbox died: stop, then run the next attempt."""
+    first = runtime.run_pod("p-0", "u-1")
+    runtime.cri("stop", first)
+    second = runtime.run_pod("p-0", "u-1", "1")
+    expect_pod(runtime, second)
+    runtime.drop(first)
+    expect_pod(runtime, second)
+    runtime.drop(second)
     expect_nothing_left()
 
 

@@ -1,10 +1,10 @@
 // Command cri asks a container runtime for pod sandboxes, as the kubelet does:
 //
-//	cri SOCKET run NAMESPACE NAME UID     prints the sandbox's id
-//	cri SOCKET status ID                  prints STATE and the addresses, one per line
+//	cri SOCKET run NAMESPACE NAME UID ATTEMPT prints the sandbox's id
+//	cri SOCKET status ID     prints STATE and the addresses, one per line
 //	cri SOCKET stop|remove ID
-//	cri SOCKET list                       prints the ids of all sandboxes
-//	cri SOCKET network                    prints "true" or "false REASON: MESSAGE"
+//	cri SOCKET list          prints the ids of all sandboxes
+//	cri SOCKET network       prints "true" or "false REASON: MESSAGE"
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
@@ -19,11 +20,15 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-var errUsage = errors.New("usage: cri SOCKET run NAMESPACE NAME UID | status ID | stop ID | remove ID | list | network")
+var errUsage = errors.New("usage: cri SOCKET run NAMESPACE NAME UID ATTEMPT | status ID | stop ID | remove ID | list | network")
 
-func run(ctx context.Context, c cri.RuntimeServiceClient, namespace, name, uid string) error {
+func run(ctx context.Context, c cri.RuntimeServiceClient, namespace, name, uid, attempt string) error {
+	number, err := strconv.ParseUint(attempt, 10, 32)
+	if err != nil {
+		return err
+	}
 	config := &cri.PodSandboxConfig{
-		Metadata: &cri.PodSandboxMetadata{Namespace: namespace, Name: name, Uid: uid},
+		Metadata: &cri.PodSandboxMetadata{Namespace: namespace, Name: name, Uid: uid, Attempt: uint32(number)},
 		Linux:    &cri.LinuxPodSandboxConfig{CgroupParent: os.Getenv("CGROUP_PARENT")},
 	}
 	answer, err := c.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: config})
@@ -78,8 +83,8 @@ func network(ctx context.Context, c cri.RuntimeServiceClient) error {
 
 func act(ctx context.Context, c cri.RuntimeServiceClient, args []string) error {
 	switch {
-	case len(args) == 4 && args[0] == "run":
-		return run(ctx, c, args[1], args[2], args[3])
+	case len(args) == 5 && args[0] == "run":
+		return run(ctx, c, args[1], args[2], args[3], args[4])
 	case len(args) == 2 && args[0] == "status":
 		return status(ctx, c, args[1])
 	case len(args) == 2 && args[0] == "stop":
