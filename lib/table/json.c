@@ -175,7 +175,10 @@ json_path_text(struct json_object *object, const char *path)
 {
 	struct json_object *found = json_path(object, path);
 
-	return json_object_is_type(found, json_type_string) ? json_object_get_string(found) : NULL;
+	if (!json_object_is_type(found, json_type_string))
+		return NULL;
+	const char *text = json_object_get_string(found);
+	return strlen(text) == (size_t)json_object_get_string_len(found) ? text : NULL;
 }
 
 int64_t

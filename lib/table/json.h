@@ -31,7 +31,8 @@ int json_get_array(struct json_object *object, const char *key, const char *wher
     bool required, size_t max, struct json_object **ret, struct err *err);
 
 /* Reads a path of member names ("metadata.name") as text; NULL when any step is
- * missing or no text. For objects whose schema the API server has checked. */
+ * missing or no text, or the text has a NUL in it. For objects whose schema the API
+ * server has checked. */
 const char *json_path_text(struct json_object *object, const char *path);
 int64_t json_path_number(struct json_object *object, const char *path, int64_t otherwise);
 struct json_object *json_path(struct json_object *object, const char *path);

@@ -200,6 +200,15 @@ def test_hostile_text_in_a_configuration_comes_back_as_JSON(h):
         refused(h, "ADD", chain_conf(routes=[{"dst": "10.9.0.0/16", evil: 1}]), 7, env=CHAIN_ENV)
 
 
+def test_a_text_is_not_cut_at_a_NUL(h):
+    refused(h, "ADD", ipam_conf("1.1.0", ipam={"type": "staticip\0"}), 7, "another plugin's")
+    refused(h, "ADD", ipam_conf("1.1.0", name="mynet\0"), 7, "NUL character")
+    refused(h, "ADD", ipam_conf("1.1.0\0"), 7, "NUL character")
+    refused(h, "ADD", chain_conf(type="staticip\0"), 7, "neither", env=CHAIN_ENV)
+    refused(h, "ADD", chain_conf(routes=[{"dst": "10.9.0.0/16\0"}]), 7, "route", env=CHAIN_ENV)
+    refused(h, "ADD", ipam_conf("1.1.0", runtimeConfig={"ips": ["10.131.0.43\0"]}), 7, "runtimeConfig")
+
+
 def test_CNI_ARGS_as_long_as_the_kernel_lets_them_be(h):
     room = ENVIRONMENT_MAX - len("CNI_ARGS=") - 1
     pod = POD + ";"
