@@ -35,21 +35,30 @@ family_object(const struct cni_address *address, const struct cni_result *result
 	return object;
 }
 
-static int
-put_families(const struct cni_result *result, const struct cni_version *version,
-    struct json_object *object, struct err *err)
+static void
+put_families(const struct cni_result *result, struct json_object *object)
 {
 	for (unsigned i = 0; i < result->ip_count; i++) {
 		const struct cni_address *address = &result->ips[i];
-		const char *key = address->cidr.ip.family == 4 ? "ip4" : "ip6";
-		if (json_object_object_get_ex(object, key, NULL))
-			return err_set(err, CNI_ERROR_CONFIG,
-			    "CNI version %s does not support more than 1 address per family; the "
-			    "network configuration needs cniVersion 0.3.0 or later",
-			    version->text);
-		json_object_object_add(object, key, family_object(address, result));
+		json_object_object_add(object, address->cidr.ip.family == 4 ? "ip4" : "ip6",
+		    family_object(address, result));
 	}
-	return 0;
+}
+
+int
+cni_result_fits(const struct cni_result *result, const struct cni_version *version,
+    struct err *err)
+{
+	unsigned of_family[2] = {0};
+
+	for (unsigned i = 0; i < result->ip_count; i++)
+		of_family[result->ips[i].cidr.ip.family == 6]++;
+	if (version->shape != CNI_SHAPE_FAMILIES || (of_family[0] <= 1 && of_family[1] <= 1))
+		return 0;
+	return err_set(err, CNI_ERROR_CONFIG,
+	    "CNI version %s does not support more than 1 address per family; the network "
+	    "configuration needs cniVersion 0.3.0 or later",
+	    version->text);
 }
 
 /* ---- 0.3.0 and later -------------------------------------------------------- */
@@ -86,15 +95,17 @@ cni_result_print(const struct cni_result *result, const struct cni_version *vers
     struct buf *out, struct err *err)
 {
 	scoped_json *object = json_object_new_object();
+	int rc = cni_result_fits(result, version, err);
 
+	if (rc)
+		return rc;
 	json_put_text(object, "cniVersion", version->text);
-	if (version->shape == CNI_SHAPE_FAMILIES) {
-		int rc = put_families(result, version, object, err);
-		if (rc)
-			return rc;
-	} else {
+	if (version->shape == CNI_SHAPE_FAMILIES)
+		put_families(result, object);
+	else
 		put_list(result, version->shape, object);
-	}
+	if (result->dns)
+		json_object_object_add(object, "dns", json_object_get(result->dns));
 	(void)buf_print(out, "%s\n", json_print(object));
 	return buf_whole(out, "the result", err);
 }

@@ -92,6 +92,39 @@ read_asking(const struct cni_request *request, struct asking *asking, struct err
 	return 0;
 }
 
+static void
+make_result(const struct lookup_answer *answer, struct cni_result *result)
+{
+	const struct row *row = &answer->row;
+
+	*result = (struct cni_result){.ip_count = row->ip_count,
+	    .routes = answer->profile.routes.list,
+	    .route_count = answer->profile.routes.count};
+	for (unsigned i = 0; i < row->ip_count; i++) {
+		const struct ip *gateway =
+		    row_gateway(row, &answer->profile, row->ips[i].ip.family);
+		result->ips[i].cidr = row->ips[i];
+		if (gateway)
+			result->ips[i].gateway = *gateway;
+	}
+}
+
+static int
+check_requested(const struct cni_config *config, const struct cni_args *args,
+    const struct lookup_answer *answer, struct err *err)
+{
+	struct requested requested;
+	struct cni_result result;
+	char giver[sizeof(answer->profile.allocation) + 32];
+	int rc = requested_read(config, args, &requested, err);
+
+	if (rc)
+		return rc;
+	make_result(answer, &result);
+	(void)snprintf(giver, sizeof(giver), "StaticIPAllocation %s", answer->profile.allocation);
+	return requested_check(&requested, &result, giver, err);
+}
+
 static int
 find_answer(const struct cni_request *request, struct asking *asking,
     struct lookup_answer *ret_answer, struct err *err)
@@ -99,7 +132,7 @@ find_answer(const struct cni_request *request, struct asking *asking,
 	int rc = lookup_pod(asking->root, &asking->lookup, ret_answer, err);
 
 	asking->hold.domain = ret_answer->network.domain;
-	return rc ? rc : requested_check(&request->config, &asking->args, ret_answer, err);
+	return rc ? rc : check_requested(&request->config, &asking->args, ret_answer, err);
 }
 
 static int
@@ -168,23 +201,6 @@ drop_foreign_routes(const struct row *row, struct routes *routes)
 		if (row_has_family(row, routes->list[i].dst.ip.family))
 			routes->list[kept++] = routes->list[i];
 	routes->count = kept;
-}
-
-static void
-make_result(const struct lookup_answer *answer, struct cni_result *result)
-{
-	const struct row *row = &answer->row;
-
-	*result = (struct cni_result){.ip_count = row->ip_count,
-	    .routes = answer->profile.routes.list,
-	    .route_count = answer->profile.routes.count};
-	for (unsigned i = 0; i < row->ip_count; i++) {
-		const struct ip *gateway =
-		    row_gateway(row, &answer->profile, row->ips[i].ip.family);
-		result->ips[i].cidr = row->ips[i];
-		if (gateway)
-			result->ips[i].gateway = *gateway;
-	}
 }
 
 int

@@ -28,7 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scoped_free char *text = mem_new(size + 1, 1);
 	scoped_args args = {0};
 	const struct cni_config config = {0};
-	struct lookup_answer answer = {.row.ip_count = 1};
+	struct cni_result result = {.ip_count = 1};
+	struct requested requested;
 	struct err err = {0};
 
 	memcpy(text, data, size); /* an environment variable ends at the first NUL */
@@ -37,7 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rc)
 		return 0;
 	judge(cni_args_need_pod(&args, &err), &err);
-	(void)cidr_parse("10.0.2.40/24", 12, &answer.row.ips[0], NULL);
-	judge(requested_check(&config, &args, &answer, &err), &err);
+	(void)cidr_parse("10.0.2.40/24", 12, &result.ips[0].cidr, NULL);
+	rc = requested_read(&config, &args, &requested, &err);
+	judge(rc ? rc : requested_check(&requested, &result, "it", &err), &err);
 	return 0;
 }

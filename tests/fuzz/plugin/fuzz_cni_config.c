@@ -64,11 +64,13 @@ static void
 compare(const struct cni_config *config)
 {
 	const struct cni_args args = {0};
-	struct lookup_answer answer = {.row.ip_count = 1};
+	struct cni_result result = {.ip_count = 1};
+	struct requested requested;
 	struct err err = {0};
 
-	answer.row.ips[0] = cidr_of("10.0.2.40/24");
-	judge(requested_check(config, &args, &answer, &err), &err, config);
+	result.ips[0].cidr = cidr_of("10.0.2.40/24");
+	int rc = requested_read(config, &args, &requested, &err);
+	judge(rc ? rc : requested_check(&requested, &result, "it", &err), &err, config);
 }
 
 static void

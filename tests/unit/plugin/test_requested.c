@@ -11,14 +11,14 @@
 #include "plugin/cni_error.h"
 #include "plugin/requested.h"
 
-static struct lookup_answer
+static struct cni_result
 answer(void)
 {
-	struct lookup_answer made = {.row.ip_count = 2, .row.gateway_count = 1, .profile.allocation = "shop/ex"};
+	struct cni_result made = {.ip_count = 2};
 
-	assert_int_equal(cidr_parse("10.0.2.40/24", 12, &made.row.ips[0], NULL), 0);
-	assert_int_equal(cidr_parse("fd00::40/64", 11, &made.row.ips[1], NULL), 0);
-	assert_int_equal(ip_parse("10.0.2.1", 8, &made.row.gateways[0], NULL), 0);
+	assert_int_equal(cidr_parse("10.0.2.40/24", 12, &made.ips[0].cidr, NULL), 0);
+	assert_int_equal(cidr_parse("fd00::40/64", 11, &made.ips[1].cidr, NULL), 0);
+	assert_int_equal(ip_parse("10.0.2.1", 8, &made.ips[0].gateway, NULL), 0);
 	return made;
 }
 
@@ -27,10 +27,12 @@ check(const char *more, const struct cni_args *args, struct err *err)
 {
 	scoped_free char *text = mem_format("{\"name\":\"n\"%s}", more);
 	scoped_config config = {0};
-	const struct lookup_answer row = answer();
+	struct requested requested;
+	const struct cni_result row = answer();
 
 	assert_int_equal(cni_config_parse(text, strlen(text), CNI_ADD, &config, err), 0);
-	return requested_check(&config, args, &row, err);
+	int rc = requested_read(&config, args, &requested, err);
+	return rc ? rc : requested_check(&requested, &row, "StaticIPAllocation shop/ex", err);
 }
 
 static void
@@ -94,6 +96,7 @@ what_is_no_address_is_an_error_of_its_road(void **state)
 	in_json("[7]", 7);
 	in_json("\"10.0.2.40\"", 7);
 	in_args("10.0.2.40,", NULL, 4);
+	in_args("10.0.2.40, fd00::40", NULL, 4); /* KI-07: refused, and never "<nil>" */
 	in_args("10.0.2.40/", NULL, 4);
 	in_args(NULL, "10.0.2.1/24", 4);
 }
