@@ -123,6 +123,20 @@ enum {
 	/* How long the probe of all of a pod's addresses may take; RFC 5227 has up to
 	 * 7 s, for which no pod waits. */
 	PROBE_MS = 300,
+
+	/* Inline sources of addresses. Rows of `allocations`: what STDIN_BYTES_MAX
+	 * holds, at 50 bytes a row. */
+	ALLOCATION_ROWS_MAX = 20 * 1000,
+	/* Ranges of one range set; one address is taken from each set, so that
+	 * there are at most ENTRY_IPS_MAX sets. */
+	RANGE_SET_RANGES_MAX = 16,
+	/* `index`: more than any node has pods. */
+	INDEX_MAX = 65535,
+	/* resolv.conf, and how many values each of its keywords may have. */
+	RESOLV_CONF_MAX = 64 * 1024,
+	DNS_ITEMS_MAX = 32,
+	/* /proc/cmdline: COMMAND_LINE_SIZE is at most 4096 (arch/…/setup.h). */
+	KERNEL_COMMAND_LINE_MAX = 16 * 1024,
 };
 
 #endif
