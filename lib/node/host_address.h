@@ -27,11 +27,26 @@ struct host_facts {
  *      port, in the kernel's order.
  * Secondary, temporary, deprecated and tentative addresses never count. false:
  * this node has none of that family. */
-bool host_address_choose(const struct host_facts *facts, uint8_t family,
-    struct ip *ret_address);
+bool host_address_choose(
+    const struct host_facts *facts, uint8_t family, struct ip *ret_address);
 
 /* Asks the kernel for the facts of the namespace we are in and chooses both:
  * ret_addresses[0] is IPv4, [1] IPv6; family 0 = none. */
 int host_address_read(struct ip ret_addresses[2], struct err *err);
+
+/* An address of this node with its prefix, and the way out of its subnet. */
+struct host_subnet {
+	struct cidr cidr;
+	struct ip gateway; /* of a default route, inside the subnet; family 0 = none */
+};
+
+/* The address that the rules above choose; with a link (its index, else 0) the first
+ * usable one of that link, one in its gateway's subnet before others. */
+bool host_subnet_choose(const struct host_facts *facts, unsigned link, uint8_t family,
+    struct host_subnet *ret_subnet);
+/* Asks the kernel and chooses both families, likewise; interface is a link's name or
+ * NULL. -ENODEV: there is no such link. */
+int host_subnet_read(
+    const char *interface, struct host_subnet ret_subnets[2], struct err *err);
 
 #endif

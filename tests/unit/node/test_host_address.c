@@ -117,6 +117,40 @@ a_default_route_over_a_link_without_address_falls_to_the_other_links(void **stat
 	check(&facts, 4, "10.3.0.1");
 }
 
+static void
+check_subnet(const struct host_facts *facts, unsigned link, uint8_t family, const char *cidr,
+    const char *gateway)
+{
+	char text[ADDRESS_TEXT_MAX] = "none";
+	char out[ADDRESS_TEXT_MAX] = "";
+	struct host_subnet subnet = {.gateway = {0}};
+
+	if (host_subnet_choose(facts, link, family, &subnet))
+		cidr_print(&subnet.cidr, text);
+	if (subnet.gateway.family)
+		ip_print(&subnet.gateway, out);
+	assert_string_equal(text, cidr);
+	assert_string_equal(out, gateway);
+}
+
+static void
+a_subnet_is_that_of_the_default_route_or_of_the_link_that_is_named(void **state)
+{
+	const struct kernel_route defaults[] = {
+	    route(2, "10.0.0.1", 100, NULL), route(3, "10.3.0.1", 200, NULL), route(2, "fe80::1", 1024, NULL)};
+	const struct kernel_address addresses[] = {address(2, "192.168.0.2/24", 0, 0),
+	    address(2, "10.0.0.2/20", 0, 0), address(2, "fd00::2/64", 0, 0), address(3, "10.3.0.9/24", 0, 0)};
+	const struct host_facts facts = {defaults, 3, addresses, 4, links, 5};
+
+	(void)state;
+	check_subnet(&facts, 0, 4, "10.0.0.2/20", "10.0.0.1");
+	check_subnet(&facts, 0, 6, "fd00::2/64", ""); /* fe80::1 is outside: no gateway for a pod */
+	check_subnet(&facts, 2, 4, "10.0.0.2/20", "10.0.0.1");
+	check_subnet(&facts, 3, 4, "10.3.0.9/24", "10.3.0.1");
+	check_subnet(&facts, 3, 6, "none", "");
+	check_subnet(&facts, 4, 4, "none", "");
+}
+
 int
 main(void)
 {
@@ -126,6 +160,7 @@ main(void)
 	    cmocka_unit_test(addresses_that_pass_never_count),
 	    cmocka_unit_test(without_a_default_route_the_first_link_counts_that_is_up_and_nobodys_port),
 	    cmocka_unit_test(a_default_route_over_a_link_without_address_falls_to_the_other_links),
+	    cmocka_unit_test(a_subnet_is_that_of_the_default_route_or_of_the_link_that_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
