@@ -215,6 +215,25 @@ lookup_again(const char *root, const struct lookup *asked,
 }
 
 int
+lookup_knows(const char *root, const char *network, struct err *err)
+{
+	scoped_table_file file = {.directory = -1};
+	scoped_mapped mapped = {.number = 0};
+	struct table_line line;
+	int rc = table_file_open(root, &file, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc)
+		return cni_error_as(err, CNI_ERROR_IO);
+	rc = map_bucket_of(&file, network, root, &mapped, err);
+	if (rc)
+		return rc;
+	rc = table_find(mapped.bucket.text, mapped.bucket.length, network, &line, err);
+	return rc < 0 ? broken_table(err) : rc > 0;
+}
+
+int
 lookup_ready(const char *root, struct err *err)
 {
 	scoped_table_file file = {.directory = -1};

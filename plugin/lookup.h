@@ -32,6 +32,11 @@ int lookup_pod(const char *root, const struct lookup *asked,
 int lookup_again(const char *root, const struct lookup *asked,
     const struct lookup_answer *answer, struct err *err);
 
+/* Whether the tables know this network: 1, or 0, also where no table was published at
+ * all: then there is no cluster to know it. Error codes: 104 a table that is there in
+ * part; 5 one that cannot be read. */
+int lookup_knows(const char *root, const char *network, struct err *err);
+
 /* The part without files: the pod's row in the bytes of its bucket. */
 int lookup_in_bucket(const struct table_bucket *bucket, const struct lookup *asked,
     struct lookup_answer *answer, struct err *err);

@@ -12,26 +12,23 @@
 #include "plugin/ranges_request.h"
 #include "table/json.h"
 
-#define RUNTIME_RANGES "runtimeConfig.ipRanges"
-
-/* The keys that make a source, below the whole configuration. `gateway` is not
- * among them: it belongs to two. */
+/* The keys of an ipam block that make a source. `gateway` is not among them: it
+ * belongs to two. */
 static const struct source_key {
-	const char *path;
+	const char *key;
 	enum source_kind kind;
 } source_keys[] = {
-    {"ipam.allocations", SOURCE_ALLOCATIONS},
-    {"ipam.addresses", SOURCE_ADDRESSES},
-    {"ipam.subnet", SOURCE_RANGES},
-    {"ipam.rangeStart", SOURCE_RANGES},
-    {"ipam.rangeEnd", SOURCE_RANGES},
-    {"ipam.ranges", SOURCE_RANGES},
-    {"ipam.fixedStart", SOURCE_RANGES},
-    {"ipam.fixedEnd", SOURCE_RANGES},
-    {RUNTIME_RANGES, SOURCE_RANGES},
-    {"ipam.index", SOURCE_INDEX},
-    {"ipam.hostAddress", SOURCE_INDEX},
-    {"ipam.ipv6Mapping", SOURCE_INDEX},
+    {"allocations", SOURCE_ALLOCATIONS},
+    {"addresses", SOURCE_ADDRESSES},
+    {"subnet", SOURCE_RANGES},
+    {"rangeStart", SOURCE_RANGES},
+    {"rangeEnd", SOURCE_RANGES},
+    {"ranges", SOURCE_RANGES},
+    {"fixedStart", SOURCE_RANGES},
+    {"fixedEnd", SOURCE_RANGES},
+    {"index", SOURCE_INDEX},
+    {"hostAddress", SOURCE_INDEX},
+    {"ipv6Mapping", SOURCE_INDEX},
 };
 
 /* Keys of other plugins that name a place on the host or elsewhere: whoever wrote one
@@ -39,30 +36,61 @@ static const struct source_key {
 static const char *const refused_keys[] = {"dataDir", "kubeConfig", "etcdConfig"};
 
 static int
-check_refused(const struct cni_config *config, struct err *err)
+check_refused(const struct cni_config *config, const char *key, struct err *err)
 {
 	for (size_t i = 0; i < sizeof(refused_keys) / sizeof(refused_keys[0]); i++)
-		if (json_path(config->ipam, refused_keys[i]))
+		if (strcmp(key, refused_keys[i]) == 0)
 			return err_set(err, CNI_ERROR_CONFIG,
 			    "ipam.%s of network %s is not supported; remove it: where "
 			    "addresses are kept "
 			    "is this node's business (\"root\" in "
 			    "/etc/staticip/plugin.json), not the "
 			    "network's",
-			    refused_keys[i], config->name);
+			    key, config->name);
 	return 0;
 }
 
-/* A null is as good as no key, and an empty ipRanges as none. */
-static bool
-has_key(const struct cni_config *config, const struct source_key *key)
-{
-	struct json_object *found = json_path(config->json, key->path);
+/* What was found so far: the first key that makes a source. */
+struct finding {
+	const char *where;
+	const char *key;
+	enum source_kind kind;
+};
 
-	if (strcmp(key->path, RUNTIME_RANGES) == 0 &&
-	    json_object_is_type(found, json_type_array))
-		return json_object_array_length(found) > 0;
-	return found != NULL;
+static int
+find(const struct cni_config *config, const char *where, const char *key,
+    enum source_kind kind, struct finding *found, struct err *err)
+{
+	if (found->key && found->kind != kind)
+		return err_set(err, CNI_ERROR_CONFIG,
+		    "%s.%s and %s.%s of network %s are two sources of addresses; keep "
+		    "one",
+		    found->where, found->key, where, key, config->name);
+	if (!found->key)
+		*found = (struct finding){.where = where, .key = key, .kind = kind};
+	return 0;
+}
+
+static int
+judge_key(const struct cni_config *config, const char *key, struct finding *found,
+    struct err *err)
+{
+	int rc = check_refused(config, key, err);
+
+	for (size_t i = 0; !rc && i < sizeof(source_keys) / sizeof(source_keys[0]); i++)
+		if (strcmp(key, source_keys[i].key) == 0)
+			rc = find(config, "ipam", key, source_keys[i].kind, found, err);
+	return rc;
+}
+
+/* An empty list is what a runtime without ranges may send. */
+static bool
+has_runtime_ranges(const struct cni_config *config)
+{
+	struct json_object *ranges = json_path(config->json, "runtimeConfig.ipRanges");
+
+	return ranges && (!json_object_is_type(ranges, json_type_array) ||
+			     json_object_array_length(ranges) > 0);
 }
 
 static int
@@ -82,24 +110,23 @@ int
 source_kind_of(
     const struct cni_config *config, enum source_kind *ret_kind, struct err *err)
 {
-	const struct source_key *found = NULL;
-	int rc = check_refused(config, err);
+	struct finding found = {.kind = SOURCE_TABLES};
 
-	for (size_t i = 0; !rc && i < sizeof(source_keys) / sizeof(source_keys[0]); i++) {
-		const struct source_key *key = &source_keys[i];
-		if (!has_key(config, key))
-			continue;
-		if (found && found->kind != key->kind)
-			return err_set(err, CNI_ERROR_CONFIG,
-			    "%s and %s of network %s are two sources of addresses; keep "
-			    "one",
-			    found->path, key->path, config->name);
-		found = found ? found : key;
+	json_object_object_foreach(config->ipam, key, value)
+	{
+		/* a null is as good as no key */
+		int rc = value ? judge_key(config, key, &found, err) : 0;
+		if (rc)
+			return rc;
 	}
-	if (rc)
-		return rc;
-	*ret_kind = found ? found->kind : SOURCE_TABLES;
-	return check_gateway(config, *ret_kind, err);
+	if (has_runtime_ranges(config)) {
+		int rc =
+		    find(config, "runtimeConfig", "ipRanges", SOURCE_RANGES, &found, err);
+		if (rc)
+			return rc;
+	}
+	*ret_kind = found.kind;
+	return check_gateway(config, found.kind, err);
 }
 
 /* Nothing but requests: see source_read in the header. */

@@ -138,15 +138,75 @@ def test_a_gateway_asked_for_must_be_that_of_the_row(h):
     h.call("ADD", ipam_conf(), {"CNI_ARGS": POD + ";GATEWAY=10.0.2.2"}).error(102, "gateway 10.0.2.2")
 
 
-def test_every_other_source_is_refused_by_its_name(h):
-    for key in ("addresses", "allocations", "gateway", "subnet", "rangeStart", "rangeEnd", "ranges",
-                "fixedStart", "fixedEnd", "index", "hostAddress", "routes", "dns", "resolvConf"):
-        conf = ipam_conf(ipam={"type": "staticip", key: []})
-        for verb in ("ADD", "CHECK"):
-            more = dict(conf, prevResult=prev(DUAL)) if verb == "CHECK" else conf
-            h.call(verb, more).error(7, "ipam." + key, "mynet", "not supported by this version")
-    h.call("ADD", ipam_conf(runtimeConfig={"ipRanges": []})).error(7, "runtimeConfig.ipRanges")
+INLINE = {"allocations": {"allocations": [{"namespace": "default", "pod": "p", "address": "10.0.2.77/24"}]},
+          "addresses": {"addresses": [{"address": "10.0.2.77/24"}]}, "subnet": {"subnet": "10.0.2.0/24"},
+          "ranges": {"ranges": [[{"subnet": "10.0.2.0/24"}]]},
+          "index": {"index": 7, "hostAddress": {"from": "default-route"}},
+          "requests": {"addresses": []}}
+
+
+def test_I10_no_other_source_gives_addresses_of_a_network_that_the_tables_know(h):
+    for name, keys in INLINE.items():
+        more = {"runtimeConfig": {"ips": ["10.0.2.77/24"]}} if name == "requests" else {}
+        conf = ipam_conf(ipam=dict(keys, type="staticip"), **more)
+        h.call("ADD", conf).error(102, "network mynet", "StaticIPAllocations")
+        h.call("CHECK", dict(conf, prevResult=prev(["10.0.2.77/24"]))).error(102, "network mynet")
+        h.call("DEL", conf).silent()
+    runtime = {"ipRanges": [[{"subnet": "10.0.2.0/24"}]]}
+    h.call("ADD", ipam_conf(runtimeConfig=runtime)).error(102, "network mynet")
+    # also where the runtime names no pod
+    h.call("ADD", ipam_conf(), {"CNI_ARGS": "IP=10.0.2.77/24"}).error(102, "network mynet")
+    expect(not os.path.exists(tables.ROOT + "/leases/network/mynet/10.0.2.77"), "a lease")
+
+
+def test_a_network_that_the_tables_do_not_know_may_have_an_inline_source(h):
+    for number, (name, keys) in enumerate(INLINE.items()):
+        if name in ("index", "requests"):
+            continue
+        conf = ipam_conf(name="other", ipam=dict(keys, type="staticip"))
+        container = {"CNI_CONTAINERID": "c%d" % number}
+        expect(h.call("ADD", conf, container).result()["ips"], "no address", name)
+        h.call("DEL", conf, container).silent()
+
+
+def test_I10_a_request_alone_is_no_source_where_a_pod_is_named(h):
+    """static gives what is asked for; here a tenant may be asking."""
+    for more in ({"runtimeConfig": {"ips": ["10.9.9.9/24"]}}, {"args": {"cni": {"ips": ["10.9.9.9/24"]}}}):
+        h.call("ADD", ipam_conf(name="other", **more)).error(100, "network other")
+    h.call("ADD", ipam_conf(name="other"), {"CNI_ARGS": POD + ";IP=10.9.9.9/24"}).error(100, "network other")
+    tables.clear()
+    h.call("ADD", ipam_conf(), {"CNI_ARGS": POD + ";IP=10.9.9.9/24"}).error(104)
+
+
+def test_an_inline_source_wants_to_know_what_a_table_that_is_there_says(h):
+    conf = ipam_conf(ipam=dict(INLINE["addresses"], type="staticip"))
+    os.remove(tables.ROOT + "/table/64/%d" % tables.bucket_of("mynet", 64))
+    h.call("ADD", conf).error(104, "staticip-agent")
+    tables.one_pod(DUAL, count=1)
+    with open(tables.ROOT + "/table/1/0", "w") as f:
+        f.write("h\nmynet\n")
+    h.call("ADD", conf).error(5, "damaged")
+
+
+def test_routes_and_dns_of_the_block_go_with_the_row(h):
+    more = [{"dst": "192.168.0.0/16"}, dict(ROUTES[0]), {"dst": "fd99::/16"}]
+    dns = {"nameservers": ["8.8.8.8"], "search": ["a.b"]}
+    conf = ipam_conf(ipam={"type": "staticip", "routes": more, "dns": dns})
+    result = h.call("ADD", conf).result()
+    expect(result["routes"] == ROUTES + [more[0], more[2]], "routes", result)
+    expect(result["dns"] == dns, "dns", result)
+    tables.one_pod(DUAL[:1], [], ROUTES)
+    result = h.call("ADD", conf).result()
+    expect([r["dst"] for r in result["routes"]] == ["10.9.0.0/16", "192.168.0.0/16"], "of one family", result)
+    many = [{"dst": "10.%d.0.0/16" % i} for i in range(20, 84)]
+    h.call("ADD", ipam_conf(ipam={"type": "staticip", "routes": many})).error(7, "more than 64")
+
+
+def test_keys_of_no_source_and_unknown_ones(h):
     h.call("ADD", ipam_conf(ipam={"type": "staticip", "comment": "x", "root": "/elsewhere"})).ok()
+    h.call("ADD", ipam_conf(ipam={"type": "staticip", "gateway": "10.0.2.1"})).error(7, "ipam.gateway", "mynet")
+    for key in ("dataDir", "etcdConfig", "kubeConfig"):
+        h.call("ADD", ipam_conf(ipam={"type": "staticip", key: "/x"})).error(7, "ipam." + key, "remove it")
 
 
 def test_CHECK_wants_exactly_the_row_on_this_interface(h):

@@ -6,11 +6,14 @@ import calls
 import chain
 import harness
 import hostile
+import index2ip
 import ipam
 import leases
 import mains
 import protocol
+import ranges
 import replay
+import staticss
 import wire
 
 
@@ -18,7 +21,7 @@ def main():
     plugin, only = sys.argv[1], re.compile(sys.argv[2])
     h = harness.Harness(plugin, only)
     replay.run(h)
-    for module in (protocol, ipam, leases, chain, hostile, wire, mains, calls):
+    for module in (protocol, ipam, staticss, ranges, index2ip, leases, chain, hostile, wire, mains, calls):
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
     sys.exit(1 if h.failed or not h.passed else 0)

@@ -62,8 +62,8 @@ static void
 ADD_refuses_other_sources_and_other_addresses(void **state)
 {
 	publish(*state, 64, lines, 3);
-	refused(*state, ",\"ipam\":{\"type\":\"staticip\",\"subnet\":\"10.0.0.0/8\"}", POD, 7, "ipam.subnet of network podnet");
-	refused(*state, IPAM ",\"runtimeConfig\":{\"ipRanges\":[]}", POD, 7, "runtimeConfig.ipRanges");
+	refused(*state, ",\"ipam\":{\"type\":\"staticip\",\"subnet\":\"10.0.0.0/8\"}", POD, 102, "network podnet come from the cluster's");
+	refused(*state, IPAM ",\"runtimeConfig\":{\"ipRanges\":[[{\"subnet\":\"10.0.0.0/8\"}]]}", POD, 102, "network podnet come from");
 	refused(*state, IPAM, NULL, 4, "K8S_POD_NAMESPACE");
 	refused(*state, IPAM, POD ";IP=10.0.2.41", 102, "asks for 10.0.2.41, but StaticIPAllocation shop/ex gives this pod 10.0.2.40/24");
 }
