@@ -193,7 +193,7 @@ decode_set(struct json_object *array, const char *where, struct range_sets *sets
 		    "invalid range set %u: more than %d ranges", number,
 		    RANGE_SET_RANGES_MAX);
 	for (size_t i = 0; !rc && i < count; i++) {
-		char place[64];
+		char place[80];
 		(void)snprintf(place, sizeof(place), "%s[%zu]", where, i);
 		rc = decode_range(json_object_array_get_idx(array, i), place, number,
 		    &set->list[set->count++], err);

@@ -62,6 +62,52 @@ none_at_all_is_the_usual_root(void **state)
 	assert_string_equal(again, HOST_FILE_ROOT);
 }
 
+static void
+permits(const struct published *p, const char *text, const char *wanted, bool yes)
+{
+	struct err err = {0};
+
+	write_file(p->host_file, text, strlen(text));
+	int rc = host_file_permits_resolv_conf(p->host_file, wanted, &err);
+	assert_int_equal(rc, yes ? 0 : -CNI_ERROR_CONFIG);
+	if (!yes && !strstr(err.text, p->host_file))
+		fail_msg("'%s' does not name the file", err.text);
+}
+
+/* I10: the network configuration may be a tenant's. */
+static void
+a_resolv_conf_is_one_of_the_usual_two_or_listed(void **state)
+{
+	permits(*state, "{}", "/etc/resolv.conf", true);
+	permits(*state, "{}", "/run/systemd/resolve/resolv.conf", true);
+	permits(*state, "{}", "/etc/shadow", false);
+	permits(*state, "{\"resolvConf\":[\"/a\",\"/b\"]}", "/b", true);
+	permits(*state, "{\"resolvConf\":[\"/a\",\"/b\",7,null]}", "/c", false);
+	permits(*state, "{\"resolvConf\":[\"b\"]}", "b", false);
+	permits(*state, "{\"resolvConf\":\"/a\"}", "/a", false);
+	permits(*state, "{", "/a", false);
+}
+
+static void
+the_command_line_is_the_kernels_unless_the_file_says_otherwise(void **state)
+{
+	const struct published *p = *state;
+	struct err err = {0};
+	scoped_free char *usual = NULL;
+	scoped_free char *other = NULL;
+	scoped_free char *wrong = NULL;
+
+	write_file(p->host_file, "{}", 2);
+	assert_int_equal(host_file_cmdline(p->host_file, &usual, &err), 0);
+	assert_string_equal(usual, "/proc/cmdline");
+	write_file(p->host_file, "{\"cmdline\":\"/x\"}", 16);
+	assert_int_equal(host_file_cmdline(p->host_file, &other, &err), 0);
+	assert_string_equal(other, "/x");
+	write_file(p->host_file, "{\"cmdline\":\"x\"}", 15);
+	assert_int_equal(host_file_cmdline(p->host_file, &wrong, &err), -CNI_ERROR_CONFIG);
+	assert_non_null(strstr(err.text, "cmdline 'x' is not an absolute path"));
+}
+
 int
 main(void)
 {
@@ -69,6 +115,8 @@ main(void)
 	    WITH_TABLE(it_names_the_root),
 	    WITH_TABLE(one_that_is_wrong_is_refused_and_not_guessed),
 	    cmocka_unit_test(none_at_all_is_the_usual_root),
+	    WITH_TABLE(a_resolv_conf_is_one_of_the_usual_two_or_listed),
+	    WITH_TABLE(the_command_line_is_the_kernels_unless_the_file_says_otherwise),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,27 @@ nothing_published_is_told_apart_from_nothing_allocated(void **state)
 }
 
 static void
+a_network_is_known_or_not_and_no_table_at_all_knows_none(void **state)
+{
+	const struct published *p = *state;
+	scoped_free char *bucket = mem_format("%s/table/1/0", p->root);
+	struct err err = {0};
+
+	assert_int_equal(lookup_knows(p->root, "podnet", &err), 0);
+	publish(p, 64, lines, LINES);
+	assert_int_equal(lookup_knows(p->root, "podnet", &err), 1);
+	assert_int_equal(lookup_knows(p->root, "granted", &err), 1);
+	assert_int_equal(lookup_knows(p->root, "other", &err), 0);
+	publish(p, 1, lines, 0);
+	assert_int_equal(lookup_knows(p->root, "podnet", &err), 0);
+	/* there is a cluster, and what it says is not here yet: nobody may guess */
+	assert_int_equal(unlink(bucket), 0);
+	assert_int_equal(lookup_knows(p->root, "podnet", &err), -CNI_ERROR_NO_TABLE);
+	write_file(bucket, "h\npodnet\n", 9);
+	assert_int_equal(lookup_knows(p->root, "podnet", &err), -CNI_ERROR_IO);
+}
+
+static void
 bytes_that_are_no_table_are_an_error_and_no_crash(void **state)
 {
 	static const char *const texts[] = {"", "x", "\n\n", "h\npodnet/shop/ex-0\n", "h\npodnet/shop/ex-0\t", "h\n\t\n",
@@ -136,6 +157,7 @@ main(void)
 	    WITH_TABLE(a_refusal_says_which_row_is_missing),
 	    WITH_TABLE(a_row_that_does_not_decode_is_the_tables_fault),
 	    WITH_TABLE(nothing_published_is_told_apart_from_nothing_allocated),
+	    WITH_TABLE(a_network_is_known_or_not_and_no_table_at_all_knows_none),
 	    cmocka_unit_test(bytes_that_are_no_table_are_an_error_and_no_crash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
