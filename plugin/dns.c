@@ -60,22 +60,23 @@ copy_list(
 int
 dns_decode(struct json_object *ipam, struct json_object **ret_dns, struct err *err)
 {
-	scoped_json *dns = json_object_new_object();
+	scoped_json *dns = NULL;
 	struct json_object *from = NULL;
-	const char *domain = NULL;
+	const char *domain = "";
 	int rc = json_get_object(ipam, "dns", "ipam", false, &from, err);
 
-	if (!rc && from)
-		rc = json_get_text(
-		    from, "domain", "ipam.dns", false, SUBDOMAIN_MAX, &domain, err);
-	if (rc)
+	*ret_dns = NULL;
+	if (rc || !from)
+		return rc ? cni_error_as(err, CNI_ERROR_CONFIG) : 0;
+	if (json_get_text(from, "domain", "ipam.dns", false, SUBDOMAIN_MAX, &domain, err))
 		return cni_error_as(err, CNI_ERROR_CONFIG);
-	for (unsigned i = 0; from && i < LIST_COUNT; i++) {
+	dns = json_object_new_object();
+	for (unsigned i = 0; i < LIST_COUNT; i++) {
 		rc = copy_list(from, lists[i].key, dns, err);
 		if (rc)
 			return rc;
 	}
-	json_put_text(dns, "domain", domain && domain[0] ? domain : NULL);
+	json_put_text(dns, "domain", domain[0] ? domain : NULL);
 	*ret_dns = json_object_object_length(dns) ? json_object_get(dns) : NULL;
 	return 0;
 }
