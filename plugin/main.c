@@ -2,9 +2,10 @@
  *
  *   environment + standard input -> verb and role -> JSON on standard output
  *
- * main is the whole story. request.c checks what came in; ipam.c looks a pod up in
- * the tables (lookup.c) and leases its addresses on this node (hold.c); chain.c installs
- * routes in a pod. No network connection is ever opened (I4). */
+ * main is the whole story. request.c checks what came in; ipam.c finds a pod's addresses
+ * in the tables or in the configuration itself (source.c) and leases them on this node
+ * (hold.c); chain.c installs routes in a pod. No network connection is ever opened
+ * (I4). */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
