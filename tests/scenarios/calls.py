@@ -33,6 +33,18 @@ def test_I4_no_verb_of_the_IPAM_role_opens_a_socket(h):
         expect(not bad, verb + " opens a socket", bad)
 
 
+def test_I4_inline_sources_open_no_socket_either(h):
+    """But index may ask this node's kernel for its addresses."""
+    tables.clear()
+    for number, keys in enumerate(({"subnet": "10.1.2.0/24"}, {"addresses": [{"address": "10.1.2.3/24"}]},
+                                   {"allocations": [{"namespace": "default", "pod": "p", "address": "10.1.2.4/24"}]})):
+        tables.forget_leases()
+        for verb in ("ADD", "DEL"):
+            lines = traced(h, verb, ipam_conf("1.1.0", ipam=dict(keys, type="staticip")))
+            bad = [line for line in lines if re.search(r"\b(socket|connect|sendto|bind)\(", line)]
+            expect(lines and not bad, "%s of source %d opens a socket" % (verb, number), bad)
+
+
 def test_I4_an_ADD_opens_the_tables_its_leases_and_its_host_file_and_nothing_else(h):
     if "/address/" in h.plugin:
         print("skipped: which files an ADD opens (a sanitizer build is linked dynamically)")

@@ -47,6 +47,16 @@ def test_SS_02_both_families_with_their_gateways(h):
     h.call("ADD", conf(DUAL, routes=routes), A).error(7, "10.0.0.99", "10.0.9.0/24", "no subnet of the pod")
 
 
+def test_a_route_of_a_family_that_the_pod_lacks_is_left_out(h):
+    """A block serves pods of one family and of both; bridge fails on the other's route."""
+    both = conf([row("ex-0", "10.0.2.40/24"), row("ex-1", "10.0.2.41/24"), row("ex-1", "fd00::41/64")],
+                routes=[{"dst": "fd09::/16", "gw": "fd00::9"}, {"dst": "10.9.0.0/16"}])
+    for pod, wanted in (("ex-0", ["10.9.0.0/16"]), ("ex-1", ["fd09::/16", "10.9.0.0/16"])):
+        args = {"CNI_ARGS": A["CNI_ARGS"].replace("ex-0", pod), "CNI_CONTAINERID": pod}
+        got = h.call("ADD", both, args).result()
+        expect([r["dst"] for r in got["routes"]] == wanted, pod, got)
+
+
 def test_SS_03_a_pod_without_a_row_is_code_100(h):
     """staticss has one code for everything."""
     args = {"CNI_ARGS": A["CNI_ARGS"].replace("ex-0", "ex-9")}
