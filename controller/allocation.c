@@ -282,7 +282,7 @@ allocation_decode(struct json_object *spec, struct allocation **ret_allocation,
 	if (!rc)
 		rc = decode_gateways(spec, "spec", a->gateways, &a->gateway_count, err);
 	if (!rc)
-		rc = routes_decode(json_path(spec, "routes"), "spec.routes", false, a->routes, err);
+		rc = routes_decode(json_path(spec, "routes"), "spec.routes", ROUTE_STRICT, a->routes, err);
 	if (rc) {
 		/* what has no rule of its own is a matter of form */
 		if (err && !strstr(err->text, "(rule "))

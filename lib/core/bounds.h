@@ -32,6 +32,10 @@ enum {
 	ENTRY_IPS_MAX = 8,
 	ENTRY_GATEWAYS_MAX = 2,
 	ROUTES_MAX = 64,
+	/* Next hops of one route: what hardware that people copy from has at
+	 * least; and policy rules of one network. */
+	ROUTE_HOPS_MAX = 16,
+	RULES_MAX = 64,
 	ENTRIES_MAX = 1024,
 	RANGES_MAX = 8,
 

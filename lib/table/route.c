@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "table/json.h"
+#include "table/route_extra.h"
 
 /* The optional numbers: one line each for decoding, encoding and comparing. */
 struct number_field {
@@ -61,14 +62,22 @@ decode_numbers(struct json_object *object, const char *where, struct route *rout
 }
 
 static int
-refuse_unknown(struct json_object *object, const char *where, struct err *err)
+refuse_unknown(struct json_object *object, const char *where, enum route_dialect dialect,
+    struct err *err)
 {
 	json_object_object_foreach(object, key, value)
 	{
 		(void)value;
-		bool known = strcmp(key, "dst") == 0 || strcmp(key, "gw") == 0;
+		bool extra = route_extra_key(key);
+		bool known = strcmp(key, "dst") == 0 || strcmp(key, "gw") == 0 || extra;
 		for (unsigned i = 0; !known && i < FIELD_COUNT; i++)
 			known = strcmp(key, fields[i].key) == 0;
+		if (extra && dialect != ROUTE_CHAINED)
+			return err_set(err, EINVAL,
+			    "%s.%.40s needs the chained role: no main plugin installs it; write the "
+			    "route into the network configuration, in an object of type \"staticip\" "
+			    "behind the main plugin",
+			    where, key);
 		if (!known)
 			return err_set(err, EINVAL,
 			    "%s.%.40s is not a known key of a route (dst, gw, priority, table, scope, mtu, advmss)",
@@ -78,9 +87,10 @@ refuse_unknown(struct json_object *object, const char *where, struct err *err)
 }
 
 static int
-decode_addresses(struct json_object *object, const char *where, bool lax,
-    struct route *route, struct err *err)
+decode_addresses(struct json_object *object, const char *where,
+    enum route_dialect dialect, struct route *route, struct err *err)
 {
+	bool lax = dialect != ROUTE_STRICT;
 	const char *dst = NULL;
 	const char *gw = NULL;
 	int rc = json_get_text(object, "dst", where, true, ADDRESS_TEXT_MAX, &dst, err);
@@ -105,25 +115,25 @@ decode_addresses(struct json_object *object, const char *where, bool lax,
 }
 
 static int
-decode_route(struct json_object *object, const char *where, bool lax,
+decode_route(struct json_object *object, const char *where, enum route_dialect dialect,
     struct route *ret_route, struct err *err)
 {
 	struct route route = {0};
 
 	if (!json_object_is_type(object, json_type_object))
 		return err_set(err, EINVAL, "%s is not an object", where);
-	int rc = decode_addresses(object, where, lax, &route, err);
+	int rc = decode_addresses(object, where, dialect, &route, err);
 	if (!rc)
 		rc = decode_numbers(object, where, &route, err);
 	if (!rc)
-		rc = refuse_unknown(object, where, err);
+		rc = refuse_unknown(object, where, dialect, err);
 	if (!rc)
 		*ret_route = route;
 	return rc;
 }
 
 int
-routes_decode(struct json_object *array, const char *where, bool lax,
+routes_decode(struct json_object *array, const char *where, enum route_dialect dialect,
     struct routes *ret_routes, struct err *err)
 {
 	ret_routes->count = 0;
@@ -138,7 +148,7 @@ routes_decode(struct json_object *array, const char *where, bool lax,
 	for (size_t i = 0; i < count; i++) {
 		char place[80];
 		(void)snprintf(place, sizeof(place), "%.60s[%zu]", where, i);
-		int rc = decode_route(json_object_array_get_idx(array, i), place, lax,
+		int rc = decode_route(json_object_array_get_idx(array, i), place, dialect,
 		    &ret_routes->list[i], err);
 		if (rc)
 			return rc;

@@ -29,13 +29,19 @@ struct routes {
 	unsigned count;
 };
 
+/* Which spellings and keys a list of routes may have. */
+enum route_dialect {
+	ROUTE_STRICT,  /* objects and tables: canonical text, no host bits in dst */
+	ROUTE_LAX,     /* configurations, as the reference plugins read them */
+	ROUTE_CHAINED, /* lax; the keys of table/route_extra.h are skipped */
+};
+
 /* Decodes an array of routes, strict about types, ranges and family; unknown
- * keys are refused (a route that is half understood is a wrong route). where
- * names the array in errors: "spec.routes". lax: accept host bits in dst and
- * non-canonical text, as the reference plugins do in configurations. NULL or
- * JSON null gives none. */
-int routes_decode(struct json_object *array, const char *where, bool lax,
-    struct routes *ret_routes, struct err *err);
+ * keys are refused (a route that is half understood is a wrong route), and so are
+ * those that need the chained role, except in its dialect. where names the array
+ * in errors: "spec.routes". NULL or JSON null gives none. */
+int routes_decode(struct json_object *array, const char *where,
+    enum route_dialect dialect, struct routes *ret_routes, struct err *err);
 /* A new array; the caller puts it. */
 struct json_object *routes_encode(const struct route *list, unsigned count);
 bool route_equal(const struct route *a, const struct route *b);

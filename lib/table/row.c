@@ -79,7 +79,7 @@ decode_gateways(struct json_object *object, const char *key, struct ip *list,
     unsigned *ret_count, struct err *err)
 {
 	struct json_object *array = NULL;
-	int rc = json_get_array(object, "gw", key, false, ENTRY_GATEWAYS_MAX, &array, err);
+	int rc = json_get_array(object, "gw", key, ROUTE_STRICT, ENTRY_GATEWAYS_MAX, &array, err);
 
 	size_t count = array ? json_object_array_length(array) : 0;
 	for (size_t i = 0; !rc && i < count; i++) {
@@ -158,7 +158,7 @@ profile_decode(const char *key, const char *json, size_t length,
 		rc = decode_gateways(
 		    object, key, profile->gateways, &profile->gateway_count, err);
 	if (!rc)
-		rc = routes_decode(json_path(object, "routes"), key, false, &profile->routes, err);
+		rc = routes_decode(json_path(object, "routes"), key, ROUTE_STRICT, &profile->routes, err);
 	if (rc)
 		return rc;
 	(void)snprintf(profile->uid, sizeof(profile->uid), "%s", uid);
