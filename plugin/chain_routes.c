@@ -1,16 +1,13 @@
 #include "plugin/chain_routes.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "plugin/cni_error.h"
 #include "table/json.h"
 
 /* ---- what is wanted --------------------------------------------------------- */
-
-/* Keys of later versions: ignoring one would leave the pod without what it asks. */
-static const char *const refused_keys[] = {
-    "rules", "sourceRouting", "delRoutes", "flushRoutes"};
 
 static bool
 is_word(struct json_object *entry, const char *key, const char *word)
@@ -20,16 +17,26 @@ is_word(struct json_object *entry, const char *key, const char *word)
 	return text && strcmp(text, word) == 0;
 }
 
+/* Which family an entry to "host" is of: that of its gateway or source; NULL when
+ * none of them is written. */
+static const char *
+written_address(struct json_object *entry)
+{
+	const char *gw = is_word(entry, "gw", "auto") ? NULL : json_path_text(entry, "gw");
+
+	return gw ? gw : json_path_text(entry, "src");
+}
+
 /* The entry without its two words, for the common decoder: "auto" goes, "host"
- * becomes a destination of the gateway's family that nobody looks at. */
+ * becomes a destination of the entry's family that nobody looks at. */
 static struct json_object *
 without_words(struct json_object *entry)
 {
 	if (!json_object_is_type(entry, json_type_object))
 		return json_object_get(entry); /* the decoder refuses it */
 	struct json_object *copy = json_object_new_object();
-	const char *gw = json_path_text(entry, "gw");
-	const char *any = gw && strchr(gw, ':') ? "::/0" : "0.0.0.0/0";
+	const char *written = written_address(entry);
+	const char *any = written && strchr(written, ':') ? "::/0" : "0.0.0.0/0";
 
 	json_object_object_foreach(entry, key, value)
 	{
@@ -42,48 +49,44 @@ without_words(struct json_object *entry)
 }
 
 static int
-decode_list(struct json_object *list, struct chain_routes *wanted, struct err *err)
+decode_rest(struct json_object *entry, size_t i, struct chain_route *route, struct err *err)
 {
-	scoped_json *plain = json_object_new_array();
-	struct routes routes;
-	size_t count = json_object_array_length(list);
+	char where[32];
 
-	for (size_t i = 0; i < count; i++)
-		json_object_array_add(plain, without_words(json_object_array_get_idx(list, i)));
-	int rc = routes_decode(plain, "routes", true, &routes, err);
-	if (rc)
-		return cni_error_as(err, CNI_ERROR_CONFIG);
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *entry = json_object_array_get_idx(list, i);
-		struct chain_route *route = &wanted->list[i];
-		*route = (struct chain_route){.route = routes.list[i],
-		    .to_host = is_word(entry, "dst", "host"),
-		    .auto_gateway = is_word(entry, "gw", "auto")};
-		/* the kernel wants no host bits (fib_valid_key_len, net/ipv4) */
-		route->route.dst.ip = cidr_first(&route->route.dst);
-	}
-	wanted->count = (unsigned)count;
-	return 0;
+	(void)snprintf(where, sizeof(where), "routes[%zu]", i);
+	route->to_host = is_word(entry, "dst", "host");
+	route->both = route->to_host && !written_address(entry);
+	route->auto_gateway = is_word(entry, "gw", "auto");
+	if (route->to_host && json_path(entry, "nexthops"))
+		return err_set(err, CNI_ERROR_CONFIG,
+		    "%s: dst \"host\" takes one gw, no nexthops", where);
+	/* the kernel wants no host bits (fib_valid_key_len, net/ipv4) */
+	route->route.dst.ip = cidr_first(&route->route.dst);
+	int rc = route_extra_decode(entry, where, route->route.dst.ip.family,
+	    &route->route.gw, &route->extra, err);
+	return rc ? cni_error_as(err, CNI_ERROR_CONFIG) : 0;
 }
 
 int
 chain_routes_decode(
-    struct json_object *config, struct chain_routes *ret_wanted, struct err *err)
+    struct json_object *list, struct chain_routes *ret_wanted, struct err *err)
 {
-	struct json_object *list = NULL;
+	scoped_json *plain = json_object_new_array();
+	struct routes routes;
+	size_t count = list ? json_object_array_length(list) : 0;
 
-	for (size_t i = 0; i < sizeof(refused_keys) / sizeof(refused_keys[0]); i++)
-		if (json_object_object_get_ex(config, refused_keys[i], NULL))
-			return err_set(err, CNI_ERROR_CONFIG,
-			    "%s is not supported by this version of staticip; remove it from the "
-			    "network configuration",
-			    refused_keys[i]);
-	int rc = json_get_array(
-	    config, "routes", "network configuration", false, ROUTES_MAX, &list, err);
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(plain, without_words(json_object_array_get_idx(list, i)));
+	int rc = routes_decode(plain, "routes", ROUTE_CHAINED, &routes, err);
 	if (rc)
 		return cni_error_as(err, CNI_ERROR_CONFIG);
-	ret_wanted->count = 0;
-	return list ? decode_list(list, ret_wanted, err) : 0;
+	ret_wanted->count = (unsigned)count;
+	for (size_t i = 0; !rc && i < count; i++) {
+		ret_wanted->list[i] = (struct chain_route){.route = routes.list[i]};
+		rc = decode_rest(
+		    json_object_array_get_idx(list, i), i, &ret_wanted->list[i], err);
+	}
+	return rc;
 }
 
 bool
@@ -91,39 +94,6 @@ chain_routes_need_host(const struct chain_routes *wanted)
 {
 	for (unsigned i = 0; i < wanted->count; i++)
 		if (wanted->list[i].to_host)
-			return true;
-	return false;
-}
-
-bool
-chain_routes_need_pod(const struct chain_routes *wanted)
-{
-	for (unsigned i = 0; i < wanted->count; i++)
-		if (wanted->list[i].to_host || wanted->list[i].auto_gateway)
-			return true;
-	return false;
-}
-
-/* "host" is of both families, unless a gateway is written. */
-static bool
-concerns(const struct chain_route *wanted, uint8_t family)
-{
-	if (wanted->to_host && !wanted->route.gw.family)
-		return true;
-	return wanted->route.dst.ip.family == family;
-}
-
-bool
-chain_routes_need_gateway(
-    const struct chain_routes *wanted, const struct chain_facts *facts, uint8_t family)
-{
-	const struct cidr *pod = &facts->pod[family == 6];
-	struct ip first;
-
-	if (!pod->ip.family || chain_first_address(pod, &first))
-		return false;
-	for (unsigned i = 0; i < wanted->count; i++)
-		if (wanted->list[i].auto_gateway && concerns(&wanted->list[i], family))
 			return true;
 	return false;
 }
@@ -174,11 +144,17 @@ auto_gateway(const struct chain_facts *facts, uint8_t family, struct ip *ret_gat
 	return 0;
 }
 
+static bool
+is_same(const struct kernel_route *a, const struct kernel_route *b)
+{
+	return route_equal(&a->route, &b->route) && route_extra_equal(&a->extra, &b->extra);
+}
+
 static int
-add_route(struct routes *routes, const struct route *route, struct err *err)
+add_route(struct chain_route_list *routes, const struct kernel_route *route, struct err *err)
 {
 	for (unsigned i = 0; i < routes->count; i++)
-		if (route_equal(&routes->list[i], route))
+		if (is_same(&routes->list[i], route))
 			return 0;
 	if (routes->count == ROUTES_MAX)
 		return err_set(err, CNI_ERROR_CONFIG,
@@ -187,27 +163,42 @@ add_route(struct routes *routes, const struct route *route, struct err *err)
 	return 0;
 }
 
+/* Over the interface, unless the route leads nowhere. */
+static void
+put_index(struct kernel_route *route, unsigned index)
+{
+	if (route->extra.type != ROUTE_UNICAST)
+		return;
+	route->index = index;
+	for (unsigned i = 0; i < route->extra.hop_count; i++)
+		route->hop_indexes[i] = index;
+	if (route->extra.hop_count) /* as the kernel's lists have it */
+		route->route.gw = route->extra.hops[0].gw;
+}
+
 /* One entry in one family. */
 static int
 plan_one(const struct chain_route *wanted, const struct chain_facts *facts,
-    uint8_t family, struct routes *routes, struct err *err)
+    uint8_t family, struct chain_route_list *routes, struct err *err)
 {
-	struct route route = wanted->route;
+	struct kernel_route made = {.route = wanted->route, .extra = wanted->extra};
+	struct route *route = &made.route;
 
 	if (wanted->to_host) {
 		const struct ip *host = &facts->host[family == 6];
-		route.dst = (struct cidr){.ip = *host, .length = ip_bits(host)};
+		route->dst = (struct cidr){.ip = *host, .length = ip_bits(host)};
 	}
 	if (wanted->auto_gateway) {
-		int rc = auto_gateway(facts, family, &route.gw, err);
+		int rc = auto_gateway(facts, family, &route->gw, err);
 		if (rc)
 			return rc;
 	}
 	/* on the node's own bridge or veth the node is the gateway: the pod reaches it
 	 * without a route, and one via itself would only collide */
-	if (wanted->to_host && ip_equal(&route.gw, &route.dst.ip))
+	if (wanted->to_host && ip_equal(&route->gw, &route->dst.ip))
 		return 0;
-	return add_route(routes, &route, err);
+	put_index(&made, facts->index);
+	return add_route(routes, &made, err);
 }
 
 static int
@@ -219,10 +210,10 @@ no_host_address(const char *families, struct err *err)
 	    families);
 }
 
-/* "host" without a written gateway: each family that the pod has. */
+/* "host" of no written family: each that the pod has. */
 static int
 plan_host(const struct chain_route *wanted, const struct chain_facts *facts,
-    struct routes *routes, struct err *err)
+    struct chain_route_list *routes, struct err *err)
 {
 	bool pod4 = facts->pod[0].ip.family != 0;
 	bool pod6 = facts->pod[1].ip.family != 0;
@@ -243,14 +234,14 @@ plan_host(const struct chain_route *wanted, const struct chain_facts *facts,
 
 int
 chain_routes_plan(const struct chain_routes *wanted, const struct chain_facts *facts,
-    struct routes *ret_routes, struct err *err)
+    struct chain_route_list *ret_routes, struct err *err)
 {
 	ret_routes->count = 0;
 	for (unsigned i = 0; i < wanted->count; i++) {
 		const struct chain_route *entry = &wanted->list[i];
 		uint8_t family = entry->route.dst.ip.family;
 		int rc;
-		if (entry->to_host && !entry->route.gw.family)
+		if (entry->both)
 			rc = plan_host(entry, facts, ret_routes, err);
 		else if (entry->to_host && !facts->host[family == 6].family)
 			rc = no_host_address(family == 4 ? "IPv4" : "IPv6", err);

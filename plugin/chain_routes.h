@@ -7,14 +7,18 @@
 #include <stdbool.h>
 
 #include "core/err.h"
+#include "plugin/chain_plan.h"
 #include "table/ip.h"
 #include "table/route.h"
+#include "table/route_extra.h"
 
 /* One entry. Without gw its destination is on the link. */
 struct chain_route {
 	struct route route; /* dst and gw as far as they are written */
-	bool to_host;       /* dst is "host" */
-	bool auto_gateway;  /* gw is "auto" */
+	struct route_extra extra;
+	bool to_host;      /* dst is "host" */
+	bool both;         /* and nothing written says of which family */
+	bool auto_gateway; /* gw is "auto" */
 };
 
 struct chain_routes {
@@ -24,22 +28,18 @@ struct chain_routes {
 
 /* What "host" and "auto" stand for; [0] is IPv4, [1] IPv6, family 0 = not known. */
 struct chain_facts {
+	unsigned index;       /* of the interface, in the pod */
 	struct ip host[2];    /* this node's own address */
 	struct cidr pod[2];   /* the pod's first address on the interface */
 	struct ip gateway[2]; /* the interface's default gateway */
 };
 
-/* Reads `routes` of a network configuration. Error code 7. */
+/* Reads the list `routes`; NULL is none. Error code 7. */
 int chain_routes_decode(
-    struct json_object *config, struct chain_routes *ret_wanted, struct err *err);
+    struct json_object *list, struct chain_routes *ret_wanted, struct err *err);
 
-/* Whether any entry needs this node's address / the pod's addresses. */
+/* Whether any entry needs this node's address. */
 bool chain_routes_need_host(const struct chain_routes *wanted);
-bool chain_routes_need_pod(const struct chain_routes *wanted);
-/* Whether an entry of this family needs the default gateway, because the pod's
- * subnet has no first address for it. */
-bool chain_routes_need_gateway(
-    const struct chain_routes *wanted, const struct chain_facts *facts, uint8_t family);
 
 /* The gateway "auto": the first address of the pod's subnet, network + 1. IPv6
  * takes ::1 too and not ::0, the subnet-router anycast address (RFC 4291, section
@@ -49,9 +49,10 @@ bool chain_routes_need_gateway(
 bool chain_first_address(const struct cidr *pod, struct ip *ret_gateway);
 
 /* The routes to install, in order, each once. "host" makes one route for each
- * family that pod and node both have; none where the node is the gateway. Error codes: 11 the pod has no address yet;
- * 105 there is nothing that "host" or "auto" could be; 7 too many. */
+ * family that pod and node both have; none where the node is the gateway. Error
+ * codes: 11 the pod has no address yet; 105 there is nothing that "host" or "auto"
+ * could be; 7 too many. */
 int chain_routes_plan(const struct chain_routes *wanted, const struct chain_facts *facts,
-    struct routes *ret_routes, struct err *err);
+    struct chain_route_list *ret_routes, struct err *err);
 
 #endif

@@ -4,8 +4,8 @@
  *
  * main is the whole story. request.c checks what came in; ipam.c finds a pod's addresses
  * in the tables or in the configuration itself (source.c) and leases them on this node
- * (hold.c); chain.c installs routes in a pod. No network connection is ever opened
- * (I4). */
+ * (hold.c); chain.c makes a pod's routes and rules. No network connection is ever
+ * opened (I4). */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,8 +25,7 @@
 #include "plugin/parent.h"
 #include "plugin/request.h"
 
-/* What a role does for a verb. NULL: nothing, with success. The chained role has
- * nothing to remove: routes go with the pod's namespace. */
+/* What a role does for a verb. NULL: nothing, with success. */
 static int (*const acts[CNI_ROLES][CNI_VERBS])(
     const struct cni_request *request, struct buf *out, struct err *err) = {
     [CNI_ROLE_NONE] = {[CNI_ADD] = request_refuse,
@@ -39,7 +38,10 @@ static int (*const acts[CNI_ROLES][CNI_VERBS])(
         [CNI_GC] = ipam_gc,
         [CNI_STATUS] = ipam_status},
     /* runtimes forward GC to the plugins of a list, main plugins not to their IPAM's */
-    [CNI_ROLE_CHAIN] = {[CNI_ADD] = chain_add, [CNI_CHECK] = chain_check, [CNI_GC] = ipam_gc},
+    [CNI_ROLE_CHAIN] = {[CNI_ADD] = chain_add,
+        [CNI_CHECK] = chain_check,
+        [CNI_DEL] = chain_del,
+        [CNI_GC] = ipam_gc},
 };
 
 /* A runtime may have closed one of the three: the next file or socket that we open

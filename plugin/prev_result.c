@@ -2,6 +2,7 @@
 
 #include <json-c/json.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -220,6 +221,69 @@ routes_of(struct json_object *result, enum cni_shape shape, uint8_t family)
 		json_object_object_add(owner, "routes", routes);
 	}
 	return routes;
+}
+
+static bool
+read_route(struct json_object *item, struct route *ret_route)
+{
+	const char *dst = json_path_text(item, "dst");
+	const char *gw = json_path_text(item, "gw");
+	int64_t table = json_path_number(item, "table", 0);
+	struct route route = {.has_table = true};
+
+	if (!dst || cidr_parse_lax(dst, strlen(dst), &route.dst, NULL) || table < 0 ||
+	    table > UINT32_MAX || (gw && ip_parse_lax(gw, strlen(gw), &route.gw, NULL)))
+		return false;
+	route.dst.ip = cidr_first(&route.dst);
+	route.table = (uint32_t)table;
+	*ret_route = route;
+	return true;
+}
+
+static void
+prune(struct json_object *owner,
+    bool (*is_there)(const struct route *route, const void *cookie), const void *cookie)
+{
+	struct json_object *routes = json_path(owner, "routes");
+	size_t i =
+	    json_object_is_type(routes, json_type_array) ? json_object_array_length(routes) : 0;
+
+	while (i-- > 0) {
+		struct route route;
+		if (read_route(json_object_array_get_idx(routes, i), &route) &&
+		    !is_there(&route, cookie))
+			(void)json_object_array_del_idx(routes, i, 1);
+	}
+}
+
+void
+prev_result_prune_routes(const struct prev_result *prev, enum cni_shape shape,
+    bool (*is_there)(const struct route *route, const void *cookie), const void *cookie)
+{
+	if (shape != CNI_SHAPE_FAMILIES) {
+		prune(prev->json, is_there, cookie);
+		return;
+	}
+	prune(json_path(prev->json, "ip4"), is_there, cookie);
+	prune(json_path(prev->json, "ip6"), is_there, cookie);
+}
+
+/* In 0.1.0 and 0.2.0 there is one address of each family, under its name. */
+static struct json_object *
+address_object(const struct prev_result *prev, enum cni_shape shape, unsigned i)
+{
+	if (shape == CNI_SHAPE_FAMILIES)
+		return json_path(prev->json, prev->ips[i].cidr.ip.family == 4 ? "ip4" : "ip6");
+	return json_object_array_get_idx(json_path(prev->json, "ips"), i);
+}
+
+void
+prev_result_drop_gateways(
+    const struct prev_result *prev, enum cni_shape shape, const char *interface)
+{
+	for (unsigned i = 0; i < prev->ip_count; i++)
+		if (prev_result_is_on(prev, i, interface))
+			json_object_object_del(address_object(prev, shape, i), "gateway");
 }
 
 static void

@@ -50,6 +50,14 @@ bool prev_result_is_on(
 struct ip prev_result_gateway(
     const struct prev_result *prev, const char *interface, uint8_t family);
 
+/* Takes out of prevResult the routes that is_there does not know: dst, gw where
+ * written, and table. What is not understood stays: it is not ours to judge. */
+void prev_result_prune_routes(const struct prev_result *prev, enum cni_shape shape,
+    bool (*is_there)(const struct route *route, const void *cookie), const void *cookie);
+/* Takes away the gateways of the addresses of an interface. */
+void prev_result_drop_gateways(
+    const struct prev_result *prev, enum cni_shape shape, const char *interface);
+
 /* Appends the prevResult with these routes behind its own, in the version asked.
  * In 0.1.0 and 0.2.0 a route stands with the address of its family; there it has
  * no place without one. */

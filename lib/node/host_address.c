@@ -77,8 +77,8 @@ host_address_choose(
 	const struct kernel_address *address = NULL;
 
 	/* rule 1 */
-	if (route && route->source.family) {
-		*ret_address = route->source;
+	if (route && route->extra.src.family) {
+		*ret_address = route->extra.src;
 		return true;
 	}
 	/* rule 2 */

@@ -11,6 +11,7 @@
 #include "node/mac.h"
 #include "table/ip.h"
 #include "table/route.h"
+#include "table/route_extra.h"
 
 /* A netlink socket; it belongs to the namespace it was opened in, for life. */
 struct kernel;
@@ -32,17 +33,22 @@ struct kernel_address {
 	uint32_t metric; /* of the route to its prefix; 0 = the kernel's */
 };
 
-/* A unicast route over one link. Of several next hops each is one such route. */
+/* A route: unicast, or of a type that leads nowhere. */
 struct kernel_route {
 	struct route route;
-	unsigned index;   /* of the link it leaves by; 0 = none */
-	struct ip source; /* preferred source address; family 0 = none */
+	struct route_extra extra;
+	unsigned index; /* of the link it leaves by; 0 = none */
+	uint8_t protocol; /* who made it, RTPROT_...; 0 = RTPROT_STATIC when added */
+	/* Only of several next hops, for each: its link. gw, onlink and index are
+	 * then those of the first. */
+	unsigned hop_indexes[ROUTE_HOPS_MAX];
+	bool more_hops; /* than ROUTE_HOPS_MAX: known in part only */
 };
 
 /* Which routes a dump is about; zero fields mean any. */
 struct kernel_filter {
-	unsigned index;
-	bool default_only; /* 0.0.0.0/0 and ::/0 of the main table */
+	unsigned index;    /* those that leave by this link, if only by one next hop */
+	bool default_only; /* unicast to 0.0.0.0/0 and ::/0, in the main table */
 };
 
 /* Opens a socket in the namespace netns, or in our own for -1. */
@@ -79,8 +85,9 @@ int kernel_address_delete(struct kernel *kernel, const struct kernel_address *ad
 int kernel_address_skip_dad(struct kernel *kernel, const struct kernel_address *address,
     struct err *err);
 
-/* "10.9.0.0/16 via 10.0.2.99" into out (KERNEL_ROUTE_TEXT_MAX bytes); returns out. */
-enum { KERNEL_ROUTE_TEXT_MAX = 2 * ADDRESS_TEXT_MAX + 8 };
+/* "10.9.0.0/16 via 10.0.2.99 table 7" into out (KERNEL_ROUTE_TEXT_MAX bytes);
+ * returns out. */
+enum { KERNEL_ROUTE_TEXT_MAX = 2 * ADDRESS_TEXT_MAX + 64 };
 const char *kernel_route_print(const struct kernel_route *route, char *out);
 
 /* Adds a route. -EEXIST when there is one with this dst, table and priority,
@@ -95,10 +102,15 @@ int kernel_route_delete(struct kernel *kernel, const struct kernel_route *route,
  * and priority. */
 bool kernel_route_rivals(const struct kernel_route *found,
     const struct kernel_route *wanted);
-/* Whether a route of a dump is what kernel_route_add made of wanted: dst, gw,
- * link, table and priority as the kernel fills them in; mtu and advmss where
- * wanted has them. */
+/* Whether a route of a dump is what kernel_route_add made of wanted: type, dst,
+ * gateways, links, table and priority as the kernel fills them in; src, onlink,
+ * scope, mtu and advmss where wanted has them. IPv6 may have more next hops than
+ * wanted: whoever appends a route there adds to ours. */
 bool kernel_route_matches(const struct kernel_route *found,
     const struct kernel_route *wanted);
+/* The table that a route stands in: its own, or the main one. */
+uint32_t kernel_route_table(const struct kernel_route *route);
+/* Whether it leaves by this link, with every next hop. */
+bool kernel_route_is_over(const struct kernel_route *route, unsigned index);
 
 #endif

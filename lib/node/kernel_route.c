@@ -1,6 +1,7 @@
 #include "node/kernel.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -19,7 +20,14 @@ enum { IPV6_DEFAULT_PRIORITY = 1024 };
 static uint32_t
 table_of(const struct route *route)
 {
-	return route->has_table ? route->table : RT_TABLE_MAIN;
+	/* fib_get_table and fib6_get_table take 0 for the main one too */
+	return route->has_table && route->table ? route->table : RT_TABLE_MAIN;
+}
+
+uint32_t
+kernel_route_table(const struct kernel_route *route)
+{
+	return table_of(&route->route);
 }
 
 static uint32_t
@@ -32,144 +40,37 @@ priority_of(const struct route *route)
 
 /* As iproute2 has it: what needs no gateway is on the link. */
 static uint8_t
-scope_of(const struct route *route)
+scope_of(const struct kernel_route *wanted)
 {
-	if (route->has_scope)
-		return (uint8_t)route->scope;
-	return route->gw.family ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	bool gateway = wanted->route.gw.family || wanted->extra.hop_count;
+
+	if (wanted->route.has_scope)
+		return (uint8_t)wanted->route.scope;
+	return gateway || wanted->extra.type != ROUTE_UNICAST ? RT_SCOPE_UNIVERSE
+	                                                      : RT_SCOPE_LINK;
 }
-
-/* ---- dumps ------------------------------------------------------------------ */
-
-static struct ip
-read_gateway(int kernel_family, struct nlattr **attributes)
-{
-	struct nlattr *via = attributes[RTA_VIA];
-	struct ip ip = {.family = 6};
-
-	/* an IPv4 route over an IPv6 neighbour (RFC 5549) */
-	if (!via || (size_t)nla_len(via) != sizeof(struct rtvia) + ip_size(&ip))
-		return kernel_read_ip(kernel_family, attributes[RTA_GATEWAY]);
-	memcpy(ip.bytes, (char *)nla_data(via) + sizeof(struct rtvia), ip_size(&ip));
-	return ip;
-}
-
-static void
-read_metrics(struct nlattr *nested, struct route *route)
-{
-	struct nlattr *metrics[RTAX_MAX + 1];
-
-	if (!nested || nla_parse_nested(metrics, RTAX_MAX, nested, NULL) < 0)
-		return;
-	route->has_mtu = metrics[RTAX_MTU] != NULL;
-	route->mtu = route->has_mtu ? nla_get_u32(metrics[RTAX_MTU]) : 0;
-	route->has_advmss = metrics[RTAX_ADVMSS] != NULL;
-	route->advmss = route->has_advmss ? nla_get_u32(metrics[RTAX_ADVMSS]) : 0;
-}
-
-static void
-add_route(struct kernel_dump *dump, const struct kernel_route *route)
-{
-	const struct kernel_filter *filter = dump->filter;
-
-	if (filter->index && filter->index != route->index)
-		return;
-	struct kernel_route *item = kernel_dump_add(dump);
-	if (item)
-		*item = *route;
-}
-
-/* Each next hop of RTA_MULTIPATH as a route of its own (rtnetlink(7)). */
-static void
-add_next_hops(struct kernel_dump *dump, struct kernel_route *route, int kernel_family,
-    struct nlattr *nested)
-{
-	struct rtnexthop *hop = nla_data(nested);
-	int rest = nla_len(nested);
-
-	/* RTNH_OK looks into the header before it knows that there is one */
-	while (rest >= (int)sizeof(*hop) && RTNH_OK(hop, rest)) {
-		struct nlattr *attributes[RTA_MAX + 1];
-		int length = hop->rtnh_len - (int)sizeof(*hop);
-		if (nla_parse(attributes, RTA_MAX, (void *)(hop + 1), length, NULL) < 0)
-			return;
-		route->index = (unsigned)hop->rtnh_ifindex;
-		route->route.gw = read_gateway(kernel_family, attributes);
-		add_route(dump, route);
-		rest -= RTNH_ALIGN(hop->rtnh_len);
-		hop = RTNH_NEXT(hop);
-	}
-}
-
-static void
-read_route(const struct rtmsg *header, struct nlattr **attributes, struct kernel_route *found)
-{
-	struct route *route = &found->route;
-	struct nlattr *table = attributes[RTA_TABLE];
-	struct nlattr *priority = attributes[RTA_PRIORITY];
-
-	route->dst.ip = kernel_read_ip(header->rtm_family, attributes[RTA_DST]);
-	if (!route->dst.ip.family) /* a default route has none */
-		route->dst.ip.family = header->rtm_family == AF_INET6 ? 6 : 4;
-	route->dst.length = header->rtm_dst_len;
-	route->gw = read_gateway(header->rtm_family, attributes);
-	route->has_table = true;
-	route->table = table ? nla_get_u32(table) : header->rtm_table;
-	route->has_priority = priority != NULL;
-	route->priority = priority ? nla_get_u32(priority) : 0;
-	route->has_scope = true;
-	route->scope = header->rtm_scope;
-	read_metrics(attributes[RTA_METRICS], route);
-	found->index = attributes[RTA_OIF] ? nla_get_u32(attributes[RTA_OIF]) : 0;
-	found->source = kernel_read_ip(header->rtm_family, attributes[RTA_PREFSRC]);
-}
-
-static void
-take_route(struct nlmsghdr *message, struct kernel_dump *dump)
-{
-	struct nlattr *attributes[RTA_MAX + 1];
-	struct rtmsg *header = nlmsg_data(message);
-	struct kernel_route found = {0};
-
-	/* judged by the header first: a host may have very many routes */
-	if (dump->filter->default_only &&
-	    (header->rtm_dst_len != 0 || header->rtm_table != RT_TABLE_MAIN))
-		return;
-	if ((header->rtm_family != AF_INET && header->rtm_family != AF_INET6) ||
-	    header->rtm_type != RTN_UNICAST || (header->rtm_flags & RTM_F_CLONED))
-		return;
-	if (nlmsg_parse(message, sizeof(*header), attributes, RTA_MAX, NULL) < 0)
-		return;
-	read_route(header, attributes, &found);
-	if (attributes[RTA_MULTIPATH])
-		add_next_hops(dump, &found, header->rtm_family, attributes[RTA_MULTIPATH]);
-	else
-		add_route(dump, &found);
-}
-
-int
-kernel_routes(struct kernel *kernel, const struct kernel_filter *filter,
-    struct kernel_route **ret_list, size_t *ret_count, struct err *err)
-{
-	struct kernel_dump dump = {.type = RTM_GETROUTE,
-	    .item_size = sizeof(**ret_list),
-	    .take = take_route,
-	    .filter = filter};
-	int rc = kernel_dump_run(kernel, &dump, "routes", err);
-
-	if (rc)
-		return rc;
-	*ret_list = (void *)dump.items;
-	*ret_count = dump.count;
-	return 0;
-}
-
-/* ---- changes ---------------------------------------------------------------- */
 
 static int
 put_ip(struct nl_msg *message, int type, const struct ip *ip)
 {
 	return nla_put(message, type, (int)ip_size(ip), ip->bytes);
+}
+
+/* An IPv4 route over an IPv6 neighbour says so by RTA_VIA (RFC 5549). */
+static int
+put_gateway(struct nl_msg *message, const struct ip *gw, uint8_t family)
+{
+	const struct rtvia over = {.rtvia_family = AF_INET6};
+
+	if (gw->family == family)
+		return put_ip(message, RTA_GATEWAY, gw);
+	struct nlattr *via =
+	    nla_reserve(message, RTA_VIA, (int)(sizeof(over) + ip_size(gw)));
+	if (!via)
+		return -1;
+	memcpy(nla_data(via), &over, sizeof(over));
+	memcpy((char *)nla_data(via) + sizeof(over), gw->bytes, ip_size(gw));
+	return 0;
 }
 
 static int
@@ -187,27 +88,79 @@ put_metrics(struct nl_msg *message, const struct route *route)
 	return nla_nest_end(message, nested);
 }
 
+static int
+put_hops(struct nl_msg *message, const struct kernel_route *wanted)
+{
+	struct nlattr *nested = nla_nest_start(message, RTA_MULTIPATH);
+
+	for (unsigned i = 0; nested && i < wanted->extra.hop_count; i++) {
+		const struct route_hop *hop = &wanted->extra.hops[i];
+		struct rtnexthop *header =
+		    nlmsg_reserve(message, sizeof(*header), NLMSG_ALIGNTO);
+		if (!header || put_gateway(message, &hop->gw, wanted->route.dst.ip.family) < 0)
+			return -1;
+		char *end = nlmsg_tail(nlmsg_hdr(message));
+		*header = (struct rtnexthop){
+		    .rtnh_len = (unsigned short)(end - (char *)header),
+		    .rtnh_flags = hop->onlink ? RTNH_F_ONLINK : 0,
+		    .rtnh_hops = (unsigned char)(hop->weight - 1),
+		    .rtnh_ifindex = (int)wanted->hop_indexes[i],
+		};
+	}
+	return nested ? nla_nest_end(message, nested) : -1;
+}
+
+/* Where the route leads to. */
+static int
+put_way(struct nl_msg *message, const struct kernel_route *wanted)
+{
+	const struct ip *gw = &wanted->route.gw;
+
+	if (wanted->extra.type != ROUTE_UNICAST)
+		return 0;
+	if (wanted->extra.hop_count)
+		return put_hops(message, wanted);
+	if (nla_put_u32(message, RTA_OIF, wanted->index) < 0)
+		return -1;
+	return gw->family ? put_gateway(message, gw, wanted->route.dst.ip.family) : 0;
+}
+
+static struct rtmsg
+header_of(const struct kernel_route *wanted)
+{
+	static const unsigned char types[ROUTE_TYPES] = {
+	    [ROUTE_UNICAST] = RTN_UNICAST,
+	    [ROUTE_BLACKHOLE] = RTN_BLACKHOLE,
+	    [ROUTE_UNREACHABLE] = RTN_UNREACHABLE,
+	    [ROUTE_PROHIBIT] = RTN_PROHIBIT,
+	};
+	bool one_hop = wanted->extra.hop_count == 0;
+
+	return (struct rtmsg){
+	    .rtm_family = (unsigned char)ip_kernel_family(&wanted->route.dst.ip),
+	    .rtm_dst_len = wanted->route.dst.length,
+	    .rtm_protocol = wanted->protocol ? wanted->protocol : RTPROT_STATIC,
+	    .rtm_scope = scope_of(wanted),
+	    .rtm_type = types[wanted->extra.type],
+	    .rtm_flags = one_hop && wanted->extra.onlink ? RTNH_F_ONLINK : 0,
+	};
+}
+
 static struct nl_msg *
 build(int type, int flags, const struct kernel_route *wanted)
 {
 	const struct route *route = &wanted->route;
 	struct ip dst = cidr_first(&route->dst);
-	struct rtmsg header = {
-	    .rtm_family = (unsigned char)ip_kernel_family(&dst),
-	    .rtm_dst_len = route->dst.length,
-	    .rtm_protocol = RTPROT_STATIC,
-	    .rtm_scope = scope_of(route),
-	    .rtm_type = RTN_UNICAST,
-	};
+	struct rtmsg header = header_of(wanted);
 	struct nl_msg *message = kernel_message_new(type, flags, &header, sizeof(header));
 
 	bool fits = nla_put_u32(message, RTA_TABLE, table_of(route)) == 0 &&
-	    nla_put_u32(message, RTA_OIF, wanted->index) == 0 &&
 	    (route->dst.length == 0 || put_ip(message, RTA_DST, &dst) == 0) &&
-	    (!route->gw.family || put_ip(message, RTA_GATEWAY, &route->gw) == 0) &&
+	    (!wanted->extra.src.family ||
+	        put_ip(message, RTA_PREFSRC, &wanted->extra.src) == 0) &&
 	    (!route->has_priority ||
 	        nla_put_u32(message, RTA_PRIORITY, route->priority) == 0) &&
-	    put_metrics(message, route) == 0;
+	    put_way(message, wanted) == 0 && put_metrics(message, route) == 0;
 	if (!fits) /* it is small and the room a page: only memory can be short */
 		mem_exhausted();
 	return message;
@@ -216,13 +169,23 @@ build(int type, int flags, const struct kernel_route *wanted)
 const char *
 kernel_route_print(const struct kernel_route *route, char *out)
 {
+	enum route_type type = route->extra.type;
 	char dst[ADDRESS_TEXT_MAX];
 	char gw[ADDRESS_TEXT_MAX];
+	char more[24] = "";
+	char table[24] = "";
 	bool via = route->route.gw.family != 0;
 
-	(void)snprintf(out, KERNEL_ROUTE_TEXT_MAX, "%s%s%s",
-	    cidr_print(&route->route.dst, dst), via ? " via " : "",
-	    via ? ip_print(&route->route.gw, gw) : "");
+	if (route->extra.hop_count > 1)
+		(void)snprintf(
+		    more, sizeof(more), " and %u more", route->extra.hop_count - 1);
+	if (table_of(&route->route) != RT_TABLE_MAIN)
+		(void)snprintf(
+		    table, sizeof(table), " table %" PRIu32, table_of(&route->route));
+	(void)snprintf(out, KERNEL_ROUTE_TEXT_MAX, "%s%s%s%s%s%s%s",
+	    type == ROUTE_UNICAST ? "" : route_type_name(type),
+	    type == ROUTE_UNICAST ? "" : " ", cidr_print(&route->route.dst, dst),
+	    via ? " via " : "", via ? ip_print(&route->route.gw, gw) : "", more, table);
 	return out;
 }
 
@@ -270,13 +233,81 @@ kernel_route_rivals(const struct kernel_route *found, const struct kernel_route 
 }
 
 bool
+kernel_route_is_over(const struct kernel_route *route, unsigned index)
+{
+	if (route->extra.type != ROUTE_UNICAST || route->more_hops)
+		return false;
+	for (unsigned i = 0; i < route->extra.hop_count; i++)
+		if (route->hop_indexes[i] != index)
+			return false;
+	return route->index == index;
+}
+
+/* One next hop, or the only one. */
+struct way {
+	const struct ip *gw;
+	unsigned index;
+	bool onlink;
+	uint16_t weight;
+};
+
+static struct way
+way_of(const struct kernel_route *route, unsigned i)
+{
+	const struct route_hop *hop = &route->extra.hops[i];
+
+	if (route->extra.hop_count == 0)
+		return (struct way){&route->route.gw, route->index, route->extra.onlink, 1};
+	return (struct way){&hop->gw, route->hop_indexes[i], hop->onlink, hop->weight};
+}
+
+static unsigned
+way_count(const struct kernel_route *route)
+{
+	return route->extra.hop_count ? route->extra.hop_count : 1;
+}
+
+static bool
+has_way(const struct kernel_route *found, const struct way *wanted)
+{
+	for (unsigned i = 0; i < way_count(found); i++) {
+		struct way way = way_of(found, i);
+		if (ip_equal(way.gw, wanted->gw) && way.index == wanted->index &&
+		    way.weight == wanted->weight && (way.onlink || !wanted->onlink))
+			return true;
+	}
+	return false;
+}
+
+/* Each next hop of wanted is once among the found ones: those of wanted differ. */
+static bool
+ways_match(const struct kernel_route *found, const struct kernel_route *wanted)
+{
+	if (wanted->extra.type != ROUTE_UNICAST)
+		return true; /* IPv6 says that these leave by lo */
+	if (found->more_hops ||
+	    (found->route.dst.ip.family == 4 && way_count(found) != way_count(wanted)))
+		return false;
+	for (unsigned i = 0; i < way_count(wanted); i++) {
+		struct way way = way_of(wanted, i);
+		if (!has_way(found, &way))
+			return false;
+	}
+	return true;
+}
+
+bool
 kernel_route_matches(const struct kernel_route *found, const struct kernel_route *wanted)
 {
 	const struct route *a = &found->route;
 	const struct route *b = &wanted->route;
+	const struct ip *src = &wanted->extra.src;
 
-	return kernel_route_rivals(found, wanted) && ip_equal(&a->gw, &b->gw) &&
-	    found->index == wanted->index &&
+	return kernel_route_rivals(found, wanted) &&
+	    found->extra.type == wanted->extra.type && ways_match(found, wanted) &&
+	    (!src->family || ip_equal(&found->extra.src, src)) &&
+	    /* IPv6 has no scopes: the kernel answers 0 whatever was asked */
+	    (!b->has_scope || a->dst.ip.family == 6 || a->scope == b->scope) &&
 	    (!b->has_mtu || (a->has_mtu && a->mtu == b->mtu)) &&
 	    (!b->has_advmss || (a->has_advmss && a->advmss == b->advmss));
 }

@@ -4,15 +4,18 @@ import sys
 
 import calls
 import chain
+import chain_model
 import harness
 import hostile
 import index2ip
 import ipam
 import leases
 import mains
+import override
 import protocol
 import ranges
 import replay
+import source_routing
 import staticss
 import wire
 
@@ -21,7 +24,10 @@ def main():
     plugin, only = sys.argv[1], re.compile(sys.argv[2])
     h = harness.Harness(plugin, only)
     replay.run(h)
-    for module in (protocol, ipam, staticss, ranges, index2ip, leases, chain, hostile, wire, mains, calls):
+    override.run(h)
+    modules = (protocol, ipam, staticss, ranges, index2ip, leases, chain, chain_model, override, source_routing,
+               hostile, wire, mains, calls)
+    for module in modules:
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
     sys.exit(1 if h.failed or not h.passed else 0)

@@ -35,7 +35,7 @@ route(unsigned index, const char *gw, uint32_t priority, const char *source)
 	made.route.has_priority = true;
 	made.route.priority = priority;
 	if (source)
-		assert_int_equal(ip_parse(source, strlen(source), &made.source, NULL), 0);
+		assert_int_equal(ip_parse(source, strlen(source), &made.extra.src, NULL), 0);
 	return made;
 }
 

@@ -135,29 +135,6 @@ a_refusal_carries_the_kernels_own_words(void **state)
 }
 
 static void
-next_hops_of_one_route_are_routes_of_their_own(void **state)
-{
-	scoped_kernel *kernel = NULL;
-
-	(void)state;
-	NEEDS_ROOT();
-	unsigned index = make_link(&kernel);
-	run("ip route add 10.9.0.0/16 nexthop via 10.0.0.1 nexthop via 10.0.0.3");
-	run("ip -6 route add fd09::/32 via fd00::1 && ip -6 route append fd09::/32 via fd00::3");
-	run("ip route add 10.8.0.0/16 via inet6 fe80::1 dev v0");
-	const char *const pairs[][2] = {{"10.9.0.0/16", "10.0.0.1"}, {"10.9.0.0/16", "10.0.0.3"},
-	    {"fd09::/32", "fd00::1"}, {"fd09::/32", "fd00::3"}};
-	for (size_t i = 0; i < 4; i++) {
-		struct kernel_route route = route_of(pairs[i][0], pairs[i][1], index);
-		assert_int_equal(count(kernel, &route), 1);
-	}
-	struct kernel_route over6 = route_of("10.8.0.0/16", NULL, index);
-	assert_int_equal(count(kernel, &over6), 0); /* it is not on the link */
-	over6.route.gw = ip_of("fe80::1");
-	assert_int_equal(count(kernel, &over6), 1);
-}
-
-static void
 a_filter_takes_default_routes_of_the_main_table_only(void **state)
 {
 	const struct kernel_filter filter = {.default_only = true};
@@ -174,7 +151,7 @@ a_filter_takes_default_routes_of_the_main_table_only(void **state)
 	assert_int_equal(kernel_routes(kernel, &filter, &list, &found, &err), 0);
 	assert_int_equal(found, 1);
 	struct ip source = ip_of("10.0.0.2");
-	assert_true(ip_equal(&list[0].source, &source));
+	assert_true(ip_equal(&list[0].extra.src, &source));
 	assert_int_equal(list[0].route.priority, 5);
 }
 
@@ -265,7 +242,6 @@ main(void)
 	    cmocka_unit_test(a_route_is_added_found_refused_twice_and_removed),
 	    cmocka_unit_test(every_attribute_is_read_back),
 	    cmocka_unit_test(a_refusal_carries_the_kernels_own_words),
-	    cmocka_unit_test(next_hops_of_one_route_are_routes_of_their_own),
 	    cmocka_unit_test(a_filter_takes_default_routes_of_the_main_table_only),
 	    cmocka_unit_test(links_and_addresses_are_listed),
 	    cmocka_unit_test(a_missing_interface_is_named),

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/mem.h"
-#include "plugin/chain_routes.h"
+#include "plugin/chain_wanted.h"
 #include "plugin/cni_error.h"
 #include "table/json.h"
 
@@ -16,9 +16,13 @@ decode(const char *routes, struct chain_routes *ret_wanted, struct err *err)
 {
 	scoped_free char *text = mem_format("{\"routes\":%s}", routes);
 	scoped_json *config = NULL;
+	struct chain_wanted wanted;
 
 	assert_int_equal(json_parse(text, strlen(text), "x", &config, err), 0);
-	return chain_routes_decode(config, ret_wanted, err);
+	int rc = chain_wanted_decode(config, &wanted, err);
+	if (!rc)
+		*ret_wanted = wanted.routes;
+	return rc;
 }
 
 static struct cidr
@@ -43,7 +47,7 @@ static void
 plans(const char *routes, const struct chain_facts *facts, const char *wanted_text)
 {
 	struct chain_routes wanted;
-	struct routes plan;
+	struct chain_route_list plan;
 	struct err err = {0};
 	scoped_buf out = buf_make(16384);
 	char text[ADDRESS_TEXT_MAX];
@@ -54,9 +58,9 @@ plans(const char *routes, const struct chain_facts *facts, const char *wanted_te
 		plan.count = 0;
 	}
 	for (unsigned i = 0; i < plan.count; i++) {
-		(void)buf_print(&out, "%s%s>", i ? " " : "", cidr_print(&plan.list[i].dst, text));
-		if (plan.list[i].gw.family)
-			(void)buf_text(&out, ip_print(&plan.list[i].gw, text));
+		(void)buf_print(&out, "%s%s>", i ? " " : "", cidr_print(&plan.list[i].route.dst, text));
+		if (plan.list[i].route.gw.family)
+			(void)buf_text(&out, ip_print(&plan.list[i].route.gw, text));
 	}
 	assert_string_equal(buf_string(&out), wanted_text);
 }
@@ -159,21 +163,14 @@ static void
 only_what_is_used_has_to_be_asked_for(void **state)
 {
 	struct chain_routes wanted;
-	struct chain_facts facts = facts_of(NULL, NULL, "10.0.0.5/32", "fd00::2/64");
 
 	(void)state;
 	assert_int_equal(decode("[{\"dst\":\"10.9.0.0/16\",\"gw\":\"10.0.0.1\"}]", &wanted, NULL), 0);
-	assert_false(chain_routes_need_host(&wanted) || chain_routes_need_pod(&wanted));
-	assert_false(chain_routes_need_gateway(&wanted, &facts, 4));
-	assert_int_equal(decode("[{\"dst\":\"host\"}]", &wanted, NULL), 0);
-	assert_true(chain_routes_need_host(&wanted) && chain_routes_need_pod(&wanted));
-	assert_false(chain_routes_need_gateway(&wanted, &facts, 4));
+	assert_false(chain_routes_need_host(&wanted));
 	assert_int_equal(decode("[{\"dst\":\"10.9.0.0/16\",\"gw\":\"auto\"}]", &wanted, NULL), 0);
-	assert_true(chain_routes_need_pod(&wanted) && !chain_routes_need_host(&wanted));
-	assert_true(chain_routes_need_gateway(&wanted, &facts, 4));
-	assert_false(chain_routes_need_gateway(&wanted, &facts, 6));
-	facts.pod[1] = cidr_of("fd00::2/128");
-	assert_false(chain_routes_need_gateway(&wanted, &facts, 6)); /* the route is of IPv4 */
+	assert_false(chain_routes_need_host(&wanted));
+	assert_int_equal(decode("[{\"dst\":\"host\"}]", &wanted, NULL), 0);
+	assert_true(chain_routes_need_host(&wanted));
 }
 
 static void
@@ -192,7 +189,7 @@ sixty_four_routes_fit_and_no_more(void **state)
 {
 	scoped_buf text = buf_make(16384);
 	struct chain_routes wanted;
-	struct routes plan;
+	struct chain_route_list plan;
 	struct chain_facts facts = facts_of("10.0.0.1/24", "fd00::1/64", "10.1.0.2/24", "fd01::2/64");
 	struct err err = {0};
 
@@ -231,22 +228,36 @@ what_is_no_route_is_refused_by_its_place(void **state)
 	refused("[{\"gw\":\"auto\"}]", "routes[0].dst");
 	refused("[{\"dst\":\"host\",\"gw\":7}]", "routes[0].gw");
 	refused("[{\"dst\":\"host\",\"onlink\":true}]", "onlink");
+	refused("[{\"dst\":\"host\",\"nexthops\":[{\"gw\":\"10.0.0.1\"}]}]", "nexthops");
+	refused("[{\"dst\":\"host\",\"gw\":\"10.0.0.1\",\"src\":\"fd00::1\"}]", "two families");
 	refused("[{\"dst\":\"10.0.0.0/8\",\"gw\":\"fd00::1\"}]", "two families");
 }
 
 static void
-keys_of_later_versions_are_refused_by_name(void **state)
+an_entry_to_host_is_of_its_source_s_family(void **state)
 {
+	struct chain_facts facts = facts_of("10.0.32.2/20", "fd32::2/64", "10.131.0.43/23", "fd31::43/64");
+
 	(void)state;
-	for (const char *const *k = (const char *const[]){"rules", "sourceRouting", "delRoutes", "flushRoutes", NULL}; *k; k++) {
-		scoped_free char *text = mem_format("{\"%s\":null}", *k);
-		scoped_json *config = NULL;
-		struct chain_routes wanted;
-		struct err err = {0};
-		assert_int_equal(json_parse(text, strlen(text), "x", &config, &err), 0);
-		assert_int_equal(chain_routes_decode(config, &wanted, &err), -CNI_ERROR_CONFIG);
-		assert_non_null(strstr(err.text, *k));
-	}
+	plans("[{\"dst\":\"host\",\"gw\":\"auto\",\"src\":\"fd31::43\"}]", &facts, "fd32::2/128>fd31::1");
+	plans("[{\"dst\":\"host\",\"type\":\"blackhole\"}]", &facts, "10.0.32.2/32> fd32::2/128>");
+}
+
+static void
+every_next_hop_is_over_the_interface(void **state)
+{
+	struct chain_facts facts = {.index = 7};
+	struct chain_routes wanted;
+	struct chain_route_list plan;
+
+	(void)state;
+	assert_int_equal(decode("[{\"dst\":\"10.9.0.0/16\",\"nexthops\":[{\"gw\":\"10.0.0.1\"},{\"gw\":\"10.0.0.2\"}]},"
+	                        "{\"dst\":\"10.8.0.0/16\",\"type\":\"prohibit\"}]", &wanted, NULL), 0);
+	assert_int_equal(chain_routes_plan(&wanted, &facts, &plan, NULL), 0);
+	assert_int_equal(plan.list[0].index, 7);
+	assert_int_equal(plan.list[0].hop_indexes[0], 7);
+	assert_int_equal(plan.list[0].hop_indexes[1], 7);
+	assert_int_equal(plan.list[1].index, 0);
 }
 
 int
@@ -263,7 +274,8 @@ main(void)
 	    cmocka_unit_test(the_same_route_twice_is_one),
 	    cmocka_unit_test(sixty_four_routes_fit_and_no_more),
 	    cmocka_unit_test(what_is_no_route_is_refused_by_its_place),
-	    cmocka_unit_test(keys_of_later_versions_are_refused_by_name),
+	    cmocka_unit_test(an_entry_to_host_is_of_its_source_s_family),
+	    cmocka_unit_test(every_next_hop_is_over_the_interface),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
