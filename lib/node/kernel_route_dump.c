@@ -118,12 +118,12 @@ take_route(struct nlmsghdr *message, struct kernel_dump *dump)
 {
 	struct nlattr *attributes[RTA_MAX + 1];
 	struct rtmsg *header = nlmsg_data(message);
-	struct kernel_route found = {0};
+	enum route_type type;
 
 	/* judged by the header first: a host may have very many routes */
 	if ((header->rtm_family != AF_INET && header->rtm_family != AF_INET6) ||
 	    (header->rtm_flags & RTM_F_CLONED) ||
-	    !read_type(header->rtm_type, &found.extra.type))
+	    !read_type(header->rtm_type, &type))
 		return;
 	if (dump->filter->default_only &&
 	    (header->rtm_dst_len != 0 || header->rtm_table != RT_TABLE_MAIN ||
@@ -131,10 +131,11 @@ take_route(struct nlmsghdr *message, struct kernel_dump *dump)
 		return;
 	if (nlmsg_parse(message, sizeof(*header), attributes, RTA_MAX, NULL) < 0)
 		return;
-	read_route(header, attributes, &found);
-	struct kernel_route *item = kernel_dump_add(dump);
-	if (item)
-		*item = found;
+	struct kernel_route *found = kernel_dump_add(dump);
+	if (!found)
+		return;
+	found->extra.type = type;
+	read_route(header, attributes, found);
 }
 
 int

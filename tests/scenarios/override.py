@@ -5,6 +5,7 @@ import json
 import os
 
 import chain
+import harness
 from chain import ip
 from harness import expect
 
@@ -185,6 +186,21 @@ def test_what_was_deleted_comes_back_when_something_fails(h):
     call(h, result, {"flushroutes": True, "addroutes": [{"dst": "fd99::/64", "gw": "fd98::1"}]}).error(105, "fd98::1")
     after = ip("pod", "-6 -d route show table all")
     expect(sorted(after.split("\n")) == sorted(whole.split("\n")), "not as before", after, whole)
+
+
+def test_the_result_is_pruned_in_every_version(h):
+    for version in harness.VERSIONS:
+        result = dict(a4(h), cniVersion=version)
+        if version in ("0.1.0", "0.2.0"):
+            result = {"cniVersion": version, "ip4": {"ip": POD["A4"], "gateway": GATEWAY["A4"], "routes": PREV["prev4"]}}
+        elif version[0] == "1":
+            result["ips"] = [{"address": POD["A4"], "gateway": GATEWAY["A4"], "interface": 0}]
+        conf = {"cniVersion": version, "name": "mynet", "type": "staticip", "prevResult": result,
+                "flushGateway": True, "delRoutes": [{"dst": "20.0.0.0/24"}]}
+        got = h.call("ADD", conf, {"CNI_NETNS": "/run/netns/pod", "CNI_IFNAME": "dummy0", "CNI_ARGS": ""}).result(version)
+        flat = harness.canonical(got, version)
+        expect(flat["routes"] == [{"dst": "30.0.0.0/24"}], "routes", got)
+        expect("gateway" not in flat["ips"][0] and flat["ips"][0]["address"] == POD["A4"], "addresses", got)
 
 
 def test_other_interfaces_keep_their_routes(h):
