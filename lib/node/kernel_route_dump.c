@@ -113,6 +113,15 @@ read_route(const struct rtmsg *header, struct nlattr **attributes, struct kernel
 		read_hops(header->rtm_family, attributes[RTA_MULTIPATH], found);
 }
 
+static bool
+leaves_by(const struct kernel_route *route, unsigned index)
+{
+	for (unsigned i = 0; i < route->extra.hop_count; i++)
+		if (route->hop_indexes[i] == index)
+			return true;
+	return route->index == index;
+}
+
 static void
 take_route(struct nlmsghdr *message, struct kernel_dump *dump)
 {
@@ -136,6 +145,8 @@ take_route(struct nlmsghdr *message, struct kernel_dump *dump)
 		return;
 	found->extra.type = type;
 	read_route(header, attributes, found);
+	if (dump->filter->index && !leaves_by(found, dump->filter->index))
+		dump->count--;
 }
 
 int

@@ -213,6 +213,30 @@ a_route_is_over_a_link_with_all_its_next_hops(void **state)
 }
 
 static void
+a_filter_takes_what_leaves_by_a_link(void **state)
+{
+	scoped_kernel *kernel = NULL;
+	scoped_free struct kernel_route *list = NULL;
+	size_t all = 0;
+	unsigned ours = 0;
+
+	(void)state;
+	NEEDS_ROOT();
+	const struct kernel_filter filter = {.index = make_link(&kernel)};
+	run("ip addr add 10.1.0.2/24 dev v1 && ip route add 10.8.0.0/16 via 10.1.0.1 && ip route add blackhole 10.7.0.0/16");
+	run("ip route add 10.9.0.0/16 nexthop via 10.1.0.1 nexthop via 10.0.0.1");
+	assert_int_equal(kernel_routes(kernel, &filter, &list, &all, NULL), 0);
+	for (size_t i = 0; i < all; i++) {
+		char text[KERNEL_ROUTE_TEXT_MAX];
+		(void)kernel_route_print(&list[i], text);
+		ours += strcmp(text, "10.9.0.0/16 via 10.1.0.1 and 1 more") == 0;
+		if (strstr(text, "10.8.0.0") || strstr(text, "10.7.0.0"))
+			fail_msg("%s is listed", text);
+	}
+	assert_int_equal(ours, 1);
+}
+
+static void
 a_route_is_printed_as_people_write_it(void **state)
 {
 	struct kernel_route route = ecmp_of("10.9.0.0/16", "10.0.0.1", "10.0.0.3", 7);
@@ -239,6 +263,7 @@ main(void)
 	    cmocka_unit_test(an_IPv6_route_that_others_append_to_is_still_ours),
 	    cmocka_unit_test(a_route_with_too_many_next_hops_is_known_by_its_place),
 	    cmocka_unit_test(a_route_is_over_a_link_with_all_its_next_hops),
+	    cmocka_unit_test(a_filter_takes_what_leaves_by_a_link),
 	    cmocka_unit_test(a_route_is_printed_as_people_write_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
