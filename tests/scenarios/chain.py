@@ -67,6 +67,12 @@ def routes_of(namespace="pod"):
     return sorted(" ".join(l.split()) for l in lines if "proto static" in l)
 
 
+def all_routes(family, namespace="pod"):
+    """In full; but for those of link-local addresses, which come at a time of their own."""
+    lines = ip(namespace, family, "-d route show table all").splitlines()
+    return "\n".join(l for l in lines if "fe80:" not in l and "ff00:" not in l)
+
+
 def gateways(version="1.0.0"):
     return [{"dst": "10.9.0.0/16", "gw": "10.131.0.1"}, {"dst": "fd09::/32", "gw": "fd00:131::1"}]
 

@@ -173,18 +173,18 @@ def test_a_written_route_that_is_there_survives_the_flush(h):
 
 def test_what_was_deleted_comes_back_when_something_fails(h):
     result = a4(h)
-    ip("pod", "route add 60.0.0.0/24 via 10.0.0.9 metric 5 mtu lock 1300 advmss 1200 proto 99 src 10.0.0.2")
+    ip("pod", "route add 60.0.0.0/24 via 10.0.0.9 metric 5 mtu 1300 advmss 1200 proto 99 src 10.0.0.2")
     ip("pod", "route add 61.0.0.0/24 nexthop via 10.0.0.8 weight 3 nexthop via 10.0.0.9")
-    whole = ip("pod", "-d route show table all").replace("mtu lock", "mtu")
+    whole = chain.all_routes("-4")
     call(h, result, {"flushroutes": True, "addroutes": [{"dst": "20.0.0.0/24", "gw": "203.0.113.1"}]}).error(105, "203.0.113.1")
-    after = ip("pod", "-d route show table all")
+    after = chain.all_routes("-4")
     expect(sorted(after.split("\n")) == sorted(whole.split("\n")), "not as before", after, whole)
     make_pod(h, POD["A6"], ROUTES["A6"])
     ip("pod", "-6 route add 2001:db8:3::/64 nexthop via 2001:db8:1::3 weight 2 nexthop via 2001:db8:1::4")
-    whole = ip("pod", "-6 -d route show table all")
+    whole = chain.all_routes("-6")
     result = prev_result(POD["A6"], GATEWAY["A6"], PREV["prev6"])
     call(h, result, {"flushroutes": True, "addroutes": [{"dst": "fd99::/64", "gw": "fd98::1"}]}).error(105, "fd98::1")
-    after = ip("pod", "-6 -d route show table all")
+    after = chain.all_routes("-6")
     expect(sorted(after.split("\n")) == sorted(whole.split("\n")), "not as before", after, whole)
 
 
