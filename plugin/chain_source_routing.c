@@ -286,13 +286,24 @@ first_fit(const struct kernel_route *route, const struct chain_addresses *addres
 	return NULL;
 }
 
-/* Takes one route out of the main table; with source hints, one on the link stays and
- * says its source. */
+/* With source hints the subnet stays reachable by the main table: by a route on the
+ * link, or by one to the subnet through its gateway, as the main plugin ptp has it. */
+static bool
+stays(const struct chain_source_routing *wanted, const struct kernel_route *route,
+    const struct cidr *address)
+{
+	const struct cidr subnet = {.ip = cidr_first(address), .length = address->length};
+
+	return wanted->source_hints &&
+	    (!route->route.gw.family || cidr_equal(&route->route.dst, &subnet));
+}
+
+/* Takes one route out of the main table; one that stays says its source. */
 static int
 leave(const struct chain_source_routing *wanted, const struct kernel_route *route,
     const struct cidr *address, struct chain_plan *plan, struct err *err)
 {
-	bool hint = wanted->source_hints && !route->route.gw.family;
+	bool hint = stays(wanted, route, address);
 	struct kernel_route hinted = *route;
 
 	if (hint && route->extra.src.family)

@@ -4,6 +4,7 @@ import sys
 
 import calls
 import chain
+import chain_mains
 import chain_model
 import harness
 import hostile
@@ -26,7 +27,7 @@ def main():
     replay.run(h)
     override.run(h)
     modules = (protocol, ipam, staticss, ranges, index2ip, leases, chain, chain_model, override, source_routing,
-               hostile, wire, mains, calls)
+               hostile, wire, mains, chain_mains, calls)
     for module in modules:
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
