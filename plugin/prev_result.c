@@ -13,15 +13,22 @@ static int
 read_gateway(struct json_object *object, const char *where, struct ip *ret_gateway,
     struct err *err)
 {
+	static const struct ip nothing;
 	const char *text = NULL;
+	struct ip gateway;
 	int rc =
 	    json_get_text(object, "gateway", where, false, ADDRESS_TEXT_MAX, &text, err);
 
-	/* the reference route-override leaves "" where it took a gateway away */
+	/* the reference route-override leaves "", 0.0.0.0 or :: where it took a gateway
+	 * away */
 	if (rc || !text || !text[0])
 		return rc;
-	rc = ip_parse_lax(text, strlen(text), ret_gateway, err);
-	return rc ? err_wrap(err, "%s", where) : 0;
+	rc = ip_parse_lax(text, strlen(text), &gateway, err);
+	if (rc)
+		return err_wrap(err, "%s", where);
+	if (memcmp(gateway.bytes, nothing.bytes, sizeof(nothing.bytes)) != 0)
+		*ret_gateway = gateway;
+	return 0;
 }
 
 /* key is "address", or "ip" in 0.1.0 and 0.2.0. */

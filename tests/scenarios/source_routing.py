@@ -191,6 +191,18 @@ def test_each_address_has_a_table_of_its_own(h):
     expect(rules() == [] and rules(6) == [], "rules", rules(), rules(6))
 
 
+def test_a_gateway_that_was_taken_away_is_none(h):
+    """route-override, before us in the list, writes 0.0.0.0 or :: into prevResult then."""
+    for gateway in ("0.0.0.0", "::", "", None):
+        setup(h, address="fd00::10/64" if gateway == "::" else "192.168.1.209/24")
+        address = "fd00::10/64" if gateway == "::" else "192.168.1.209/24"
+        result = prev((address, gateway))
+        result["ips"][0]["gateway"] = gateway
+        call(h, result=result).ok()
+        shown = routes(100, 6 if gateway == "::" else 4)
+        expect(shown and not any("default" in r for r in shown), "table 100", gateway, shown)
+
+
 def test_a_route_of_no_subnet_stays(h):
     """sbr takes every route of the interface out of the main table, also those it put nowhere."""
     setup(h, "route add 203.0.113.9 dev net1", "route add 198.51.100.0/24 via 203.0.113.9 dev net1")
