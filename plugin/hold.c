@@ -5,10 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/buf.h"
 #include "core/mem.h"
-#include "core/utf8.h"
-#include "node/netns.h"
 #include "plugin/cni_error.h"
 #include "plugin/hold_private.h"
 
@@ -19,70 +16,6 @@ hold_now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
 	return (long)now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
-}
-
-/* ---- who asks --------------------------------------------------------------- */
-
-/* Names are for people: cut and cleaned, where an inline source let them through. */
-static void
-put_name(const char *text, char *out, size_t size)
-{
-	scoped_buf clean = buf_make(CNI_ARGS_MAX * 3);
-
-	if (text)
-		utf8_clean(text, strlen(text), &clean);
-	(void)snprintf(out, size, "%s", buf_string(&clean));
-}
-
-static int
-put_identity(const char *text, const char *what, char *out, size_t size, struct err *err)
-{
-	if (strlen(text) >= size)
-		return err_set(err, CNI_ERROR_ENVIRONMENT, "%s is longer than %zu bytes; %.60s...",
-		    what, size - 1, text);
-	/* cleaned, two could become one */
-	if (!utf8_valid(text))
-		return err_set(err, CNI_ERROR_ENVIRONMENT, "%s is no UTF-8; %.60s", what, text);
-	put_name(text, out, size);
-	return 0;
-}
-
-/* A namespace that cannot be looked at was not there: such a lease ends with its DEL
- * only. The runtime's own is no pod's, and must never be set down. */
-static void
-look_at_netns(const char *path, struct netns_id *ret_id)
-{
-	scoped_fd int netns = -1;
-	bool own = false;
-
-	if (netns_open(path, &netns, NULL) || netns_is_own(netns, &own, NULL) || own)
-		return;
-	(void)netns_id_read(netns, ret_id, NULL);
-}
-
-int
-hold_attachment(const struct cni_request *request, const struct cni_args *args,
-    struct attachment *ret_who, struct err *err)
-{
-	const struct cni_environment *environment = request->environment;
-	struct attachment *who = ret_who;
-	const char *uid = args->uid ? args->uid : "";
-
-	*who = (struct attachment){.netns_id = {0}};
-	put_name(request->config.name, who->network, sizeof(who->network));
-	put_name(environment->ifname, who->ifname, sizeof(who->ifname));
-	put_name(args->namespace, who->namespace, sizeof(who->namespace));
-	put_name(args->pod, who->pod, sizeof(who->pod));
-	int rc = put_identity(environment->container, "CNI_CONTAINERID", who->container,
-	    sizeof(who->container), err);
-	if (!rc)
-		rc = put_identity(uid, "K8S_POD_UID in CNI_ARGS", who->uid, sizeof(who->uid), err);
-	if (!rc)
-		rc = put_identity(
-		    environment->netns, "CNI_NETNS", who->netns, sizeof(who->netns), err);
-	if (!rc)
-		look_at_netns(environment->netns, &who->netns_id);
-	return rc;
 }
 
 /* ---- our own lease ---------------------------------------------------------- */
@@ -115,10 +48,10 @@ taking_open(const struct hold *hold, struct taking *taking, struct err *err)
 }
 
 static bool
-has_address(const struct lease *lease, const struct ip *ip)
+is_fixed(const struct hold_choice *choices, unsigned count, const struct ip *ip)
 {
-	for (unsigned i = 0; i < lease->ip_count; i++)
-		if (ip_equal(&lease->ips[i].ip, ip))
+	for (unsigned i = 0; i < count; i++)
+		if (!choices[i].next && ip_equal(&choices[i].fixed.ip, ip))
 			return true;
 	return false;
 }
@@ -130,9 +63,43 @@ answers(const struct lease *lease, const struct hold_choice *choices, unsigned c
 	if (lease->ip_count != count)
 		return false;
 	for (unsigned i = 0; i < count; i++)
-		if (!choices[i].next && !has_address(lease, &choices[i].fixed.ip))
+		if (!choices[i].next && !lease_has(lease, &choices[i].fixed.ip))
 			return false;
 	return true;
+}
+
+/* The lease is the answer: its addresses in the order of the choices, the fixed ones
+ * with the prefixes of now. */
+static void
+put_in_order(struct lease *lease, const struct hold_choice *choices, unsigned count)
+{
+	struct cidr ordered[ENTRY_IPS_MAX];
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!choices[i].next) {
+			ordered[i] = choices[i].fixed;
+			continue;
+		}
+		while (is_fixed(choices, count, &lease->ips[at].ip))
+			at++;
+		ordered[i] = lease->ips[at++];
+	}
+	memcpy(lease->ips, ordered, count * sizeof(ordered[0]));
+}
+
+static int
+renew(struct taking *taking, const struct hold_choice *choices, unsigned count,
+    struct err *err)
+{
+	struct lease *lease = &taking->lease;
+
+	put_in_order(lease, choices, count);
+	lease->holder = taking->hold->who; /* its namespace may be a new one */
+	lease->closing = false;
+	lease->adds++;
+	int rc = lease_write(&taking->file, lease, err);
+	return rc ? rc : 1;
 }
 
 static int
@@ -161,17 +128,12 @@ look_at_own(struct taking *taking, const struct hold_choice *choices, unsigned c
 		return rc;
 	bool ours = attachment_equal(&taking->lease.holder, who);
 	bool whole = lease_complete(&taking->file, &taking->lease);
-	if (ours && whole && answers(&taking->lease, choices, count)) {
-		taking->lease.holder = *who; /* its namespace may be a new one */
-		taking->lease.closing = false;
-		rc = lease_write(&taking->file, &taking->lease, err);
-		return rc ? rc : 1;
-	}
+	if (ours && whole && answers(&taking->lease, choices, count))
+		return renew(taking, choices, count, err);
 	if (ours && whole && !taken_over)
 		return other_addresses(taking, err);
 	if (ours)
-		rc = lease_end(
-		    &taking->store, &taking->file, &taking->lease, taking->name, err);
+		rc = lease_end(&taking->store, &taking->file, &taking->lease, err);
 	else /* a killed take-over left our name on the earlier lease of our pod */
 		rc = lease_unlink(
 		    &taking->file, taking->store.attachments, taking->name, err);
@@ -185,12 +147,30 @@ make_own(struct taking *taking, const struct hold_choice *choices, unsigned coun
 {
 	struct lease *lease = &taking->lease;
 
-	*lease = (struct lease){.holder = taking->hold->who, .since = (uint64_t)time(NULL)};
+	*lease = (struct lease){
+	    .holder = taking->hold->who, .since = (uint64_t)time(NULL), .adds = 1};
 	(void)snprintf(lease->domain, sizeof(lease->domain), "%s", taking->hold->domain);
 	for (unsigned i = 0; i < count; i++)
 		if (!choices[i].next)
 			lease->ips[lease->ip_count++] = choices[i].fixed;
 	return lease_create(&taking->store, lease, &taking->file, err);
+}
+
+int
+hold_lock_own(struct taking *taking, struct err *err)
+{
+	const struct attachment *who = &taking->hold->who;
+	int rc = lease_lock(&taking->file, taking->store.attachments, taking->name,
+	    &taking->lease, err);
+
+	if (rc == 1)
+		return 0;
+	lease_close(&taking->file);
+	return rc < 0 ? rc
+	              : err_set(err, CNI_ERROR_TRY_LATER,
+	                    "interface %s of container %.12s was deleted while its ADD was "
+	                    "under way",
+	                    who->ifname, who->container);
 }
 
 /* ---- the addresses ---------------------------------------------------------- */
@@ -215,32 +195,56 @@ take_fixed(struct taking *taking, const struct cidr *cidr, struct err *err)
 	}
 }
 
+/* 1: *ret_cidr is ours; 0: there is none. */
 static int
-take_first_free(struct taking *taking, const struct hold_choice *choice,
+try_candidates(struct taking *taking, const struct hold_choice *choice,
     struct cidr *ret_cidr, struct err *err)
 {
 	char name[ADDRESS_TEXT_MAX];
 	struct cidr candidate;
 
-	for (int turn = 0; turn < 2; turn++) {
-		while (choice->next(choice->cookie, &candidate)) {
-			int rc = lease_link(&taking->file, taking->directory,
-			    ip_print(&candidate.ip, name), err);
-			if (rc == 0)
-				*ret_cidr = candidate;
-			if (rc != -EEXIST)
-				return rc;
-		}
-		/* our lease is locked, and the sweep locks others: not both at once */
-		lease_unlock(&taking->file);
-		int swept = turn == 0 ? hold_sweep(&taking->store, err) : 0;
-		int rc = lease_lock(
-		    &taking->file, taking->store.attachments, taking->name, err);
-		if (rc != 1 || swept <= 0)
-			break;
-		choice->rewind(choice->cookie);
+	while (choice->next(choice->cookie, &candidate)) {
+		if (lease_has(&taking->lease, &candidate.ip))
+			continue; /* another choice of ours: lease_link would succeed */
+		int rc = lease_link(&taking->file, taking->directory,
+		    ip_print(&candidate.ip, name), err);
+		if (rc == 0)
+			*ret_cidr = candidate;
+		if (rc != -EEXIST)
+			return rc ? rc : 1;
 	}
-	return err_set(err, CNI_ERROR_EXHAUSTED, "no free address");
+	return 0;
+}
+
+/* 1: leases of vanished pods were ended. */
+static int
+sweep_unlocked(struct taking *taking, struct err *err)
+{
+	struct err locking = {0};
+
+	/* our lease is locked, and the sweep locks others: not both at once */
+	lease_unlock(&taking->file);
+	int swept = hold_sweep(&taking->store, err);
+	int locked = hold_lock_own(taking, swept < 0 ? &locking : err);
+	return swept < 0 ? swept : locked < 0 ? locked : swept;
+}
+
+static int
+take_first_free(struct taking *taking, const struct hold_choice *choice,
+    struct cidr *ret_cidr, struct err *err)
+{
+	int rc = try_candidates(taking, choice, ret_cidr, err);
+	int swept = rc == 0 ? sweep_unlocked(taking, err) : 0;
+
+	if (rc || swept < 0)
+		return rc > 0 ? 0 : rc ? rc : swept;
+	if (swept) {
+		choice->rewind(choice->cookie);
+		rc = try_candidates(taking, choice, ret_cidr, err);
+	}
+	if (!rc)
+		return err_set(err, CNI_ERROR_EXHAUSTED, "no free address");
+	return rc > 0 ? 0 : rc;
 }
 
 /* Fixed ones in the order of the addresses: two pods that want the same ones cannot
@@ -260,12 +264,36 @@ next_fixed(const struct hold_choice *choices, unsigned count, unsigned taken)
 	return best;
 }
 
+/* Takes one for each choice that is not fixed. The record in memory has what is taken
+ * so far; the file gets it at the end, and what a SIGKILL keeps from it is found by the
+ * link count. */
+static int
+take_chosen(struct taking *taking, const struct hold_choice *choices, unsigned count,
+    struct cidr *ret_ips, struct err *err)
+{
+	struct lease *lease = &taking->lease;
+	bool chosen = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!choices[i].next)
+			continue;
+		int rc = take_first_free(taking, &choices[i], &ret_ips[i], err);
+		if (rc)
+			return rc;
+		lease->ips[lease->ip_count++] = ret_ips[i];
+		chosen = true;
+	}
+	if (!chosen)
+		return 0;
+	memcpy(lease->ips, ret_ips, count * sizeof(*ret_ips));
+	return lease_write(&taking->file, lease, err);
+}
+
 static int
 take_all(struct taking *taking, const struct hold_choice *choices, unsigned count,
     struct cidr *ret_ips, struct err *err)
 {
 	unsigned taken = 0;
-	bool chosen = false;
 
 	for (unsigned i; (i = next_fixed(choices, count, taken)) < count;) {
 		int rc = take_fixed(taking, &choices[i].fixed, err);
@@ -274,19 +302,7 @@ take_all(struct taking *taking, const struct hold_choice *choices, unsigned coun
 		ret_ips[i] = choices[i].fixed;
 		taken |= 1u << i;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		if (!choices[i].next)
-			continue;
-		int rc = take_first_free(taking, &choices[i], &ret_ips[i], err);
-		if (rc)
-			return rc;
-		chosen = true;
-	}
-	if (!chosen)
-		return 0;
-	taking->lease.ip_count = count;
-	memcpy(taking->lease.ips, ret_ips, count * sizeof(*ret_ips));
-	return lease_write(&taking->file, &taking->lease, err);
+	return take_chosen(taking, choices, count, ret_ips, err);
 }
 
 static void
@@ -294,8 +310,7 @@ give_back(struct taking *taking)
 {
 	/* what the file system refuses now, DEL or GC ends; err has the first reason */
 	if (taking->file.fd >= 0)
-		(void)lease_end(
-		    &taking->store, &taking->file, &taking->lease, taking->name, NULL);
+		(void)lease_end(&taking->store, &taking->file, &taking->lease, NULL);
 }
 
 static int

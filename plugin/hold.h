@@ -47,7 +47,8 @@ int hold_take(const struct hold *hold, const struct hold_choice *choices, unsign
 /* CHECK: the attachment has a lease of exactly these addresses. Code 102. */
 int hold_check(const struct hold *hold, const struct cidr *ips, unsigned count,
     struct err *err);
-/* The addresses of the attachment's lease: their number (0: it has none). */
+/* The addresses of the attachment's lease: their number (0: it has none, or not all of
+ * those that its record says). */
 int hold_read(const struct hold *hold, struct cidr ret_ips[ENTRY_IPS_MAX], struct err *err);
 
 /* DEL: makes the addresses unusable, then gives them back; what the attachment does
@@ -57,9 +58,9 @@ int hold_release(const char *root, const char *network, const char *container,
     const char *ifname, struct err *ret_left);
 
 /* GC: ends the leases of the network whose attachment is not in valid (an array of
- * {"containerID", "ifname"}) and whose namespace is gone or was never there. One whose
- * namespace lives is kept: the list may be older than it (I5). What could not be ended
- * is told last. */
+ * {"containerID", "ifname"}) and whose namespace is gone or was never there, or whose
+ * DEL came (closing) and can be finished by now. Another one whose namespace lives is
+ * kept: the list may be older than it (I5). What could not be ended is told last. */
 int hold_collect(const char *root, const char *network, struct json_object *valid,
     struct err *err);
 

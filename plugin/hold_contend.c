@@ -30,6 +30,27 @@ judge(const struct attachment *holder, const struct attachment *who, bool owned)
 	return attachment_same_pod(holder, who) ? HOLDER_SAME_POD : HOLDER_OTHER;
 }
 
+/* The lease that has an address that we want. */
+struct rival {
+	char address[ADDRESS_TEXT_MAX];
+	struct lease_file file; /* locked while it is looked at and while it is changed */
+	struct lease lease;
+};
+#define scoped_rival __attribute__((cleanup(rival_close))) struct rival
+
+static void
+rival_close(struct rival *rival)
+{
+	lease_close(&rival->file);
+}
+
+/* 1: locked, and still as it was looked at. */
+static int
+lock_rival(const struct taking *taking, const struct rival *rival, struct err *err)
+{
+	return lease_lock(&rival->file, taking->directory, rival->address, &rival->lease, err);
+}
+
 /* ---- words ------------------------------------------------------------------ */
 
 static int
@@ -71,18 +92,6 @@ not_in_time(const struct taking *taking, const struct cidr *cidr,
 
 /* ---- acts ------------------------------------------------------------------- */
 
-/* Opens the lease that has the address, if it is still the one of this container. */
-static int
-open_again(const struct taking *taking, const char *address, const struct lease *known,
-    struct lease_file *ret_file, struct lease *ret_lease, struct err *err)
-{
-	int rc = lease_open(taking->directory, address, ret_file, ret_lease, err);
-
-	if (rc > 0 && !attachment_equal(&ret_lease->holder, &known->holder))
-		return 0;
-	return rc;
-}
-
 static bool
 is_gone(const struct lease *lease)
 {
@@ -95,62 +104,55 @@ is_gone(const struct lease *lease)
 
 /* Ends a lease of which nothing is left to end but the lease. */
 static int
-finish(const struct taking *taking, const char *address, const struct lease *known,
-    struct err *err)
+finish(const struct taking *taking, const struct rival *rival, struct err *err)
 {
-	scoped_lease_file file = LEASE_FILE_NONE;
-	struct lease lease;
-	char name[LEASE_NAME_MAX];
-	int rc = open_again(taking, address, known, &file, &lease, err);
+	int rc = lock_rival(taking, rival, err);
 
-	if (rc <= 0)
-		return rc;
-	(void)lease_name(lease.holder.container, lease.holder.ifname, name);
-	return lease_end(&taking->store, &file, &lease, name, err);
+	return rc <= 0 ? rc : lease_end(&taking->store, &rival->file, &rival->lease, err);
 }
 
 /* The lease passes to us in place: our name first, then the record, then the old name
  * goes; a kill between two of them leaves one owner, and names that lead to it. */
 static int
-pass_on(const struct taking *taking, const char *address, const struct lease *known,
-    struct err *err)
+pass_on(const struct taking *taking, const struct rival *rival, struct err *err)
 {
-	scoped_lease_file file = LEASE_FILE_NONE;
-	struct lease lease;
+	struct lease lease = rival->lease;
 	char old_name[LEASE_NAME_MAX];
-	int rc = open_again(taking, address, known, &file, &lease, err);
+	int rc = lock_rival(taking, rival, err);
 
 	if (rc <= 0)
 		return rc;
 	(void)lease_name(lease.holder.container, lease.holder.ifname, old_name);
-	rc = lease_link(&file, taking->store.attachments, taking->name, err);
+	rc = lease_link(&rival->file, taking->store.attachments, taking->name, err);
 	lease.holder = taking->hold->who;
 	lease.closing = false;
 	lease.since = (uint64_t)time(NULL);
+	lease.adds++;
 	if (!rc)
-		rc = lease_write(&file, &lease, err);
+		rc = lease_write(&rival->file, &lease, err);
 	if (!rc)
-		rc = lease_unlink(&file, taking->store.attachments, old_name, err);
+		rc = lease_unlink(&rival->file, taking->store.attachments, old_name, err);
 	return rc ? rc : 1;
 }
 
 /* Our pod was here before, in another container: that one is silenced, and ours that
  * was begun makes room for the whole of its lease. */
 static int
-take_over(struct taking *taking, const char *address, const struct lease *known,
+take_over(struct taking *taking, const struct rival *rival,
     enum contention *ret_outcome, struct err *err)
 {
-	if (silence_lease(known, err))
+	if (silence_lease(&rival->lease, err))
 		return cni_error_as(err, CNI_ERROR_TRY_LATER);
-	int rc = lease_lock(&taking->file, taking->store.attachments, taking->name, err);
+	int rc = lease_lock(&taking->file, taking->store.attachments, taking->name,
+	    &taking->lease, err);
 	if (rc <= 0)
 		return rc; /* deleted meanwhile: the caller sees it too */
-	rc = lease_end(&taking->store, &taking->file, &taking->lease, taking->name, err);
+	rc = lease_end(&taking->store, &taking->file, &taking->lease, err);
 	lease_close(&taking->file);
 	if (rc)
 		return rc;
 	*ret_outcome = CONTEND_TAKEN;
-	rc = pass_on(taking, address, known, err);
+	rc = pass_on(taking, rival, err);
 	return rc < 0 ? rc : 0; /* 0: it is gone meanwhile, which is as good */
 }
 
@@ -179,45 +181,40 @@ static int
 contend(struct taking *taking, const struct cidr *cidr, enum contention *ret_outcome,
     struct err *err)
 {
-	scoped_lease_file file = LEASE_FILE_NONE;
-	struct lease lease;
-	char address[ADDRESS_TEXT_MAX];
-	int rc = lease_open(taking->directory, ip_print(&cidr->ip, address), &file, &lease, err);
-	int owned = rc > 0 ? lease_owned(&taking->store, &file, &lease, err) : 0;
+	scoped_rival rival = {.file = LEASE_FILE_NONE};
+	const struct lease *lease = &rival.lease;
+	int rc = lease_open(taking->directory, ip_print(&cidr->ip, rival.address),
+	    &rival.file, &rival.lease, err);
+	int owned = rc > 0 ? lease_owned(&taking->store, &rival.file, lease, err) : 0;
 
 	if (rc <= 0 || owned < 0)
 		return rc <= 0 ? rc : owned;
-	enum holder holder = judge(&lease.holder, &taking->hold->who, owned);
+	enum holder holder = judge(&lease->holder, &taking->hold->who, owned);
 	if (holder == HOLDER_NOBODY)
-		return lease_unlink(&file, taking->directory, address, err);
-	lease_close(&file);
+		return lease_unlink(&rival.file, taking->directory, rival.address, err);
+	lease_unlock(&rival.file);
+	if (is_gone(lease) || (lease->closing && silence_lease(lease, NULL) == 0))
+		return finish(taking, &rival, err);
 	if (holder == HOLDER_SAME_CONTAINER)
-		return same_container(cidr, &lease, err);
-	if (is_gone(&lease) || (lease.closing && silence_lease(&lease, NULL) == 0))
-		return finish(taking, address, &lease, err);
+		return same_container(cidr, lease, err);
 	if (holder == HOLDER_SAME_POD)
-		return take_over(taking, address, &lease, ret_outcome, err);
-	return wait_for(taking, cidr, &lease, err);
+		return take_over(taking, &rival, ret_outcome, err);
+	/* it may end while we wait, and an open file would keep its memory only */
+	lease_close(&rival.file);
+	return wait_for(taking, cidr, lease, err);
 }
 
 int
 hold_contend(struct taking *taking, const struct cidr *cidr, enum contention *ret_outcome,
     struct err *err)
 {
+	struct err locking = {0};
+
 	*ret_outcome = CONTEND_AGAIN;
 	lease_unlock(&taking->file);
 	int rc = contend(taking, cidr, ret_outcome, err);
 	if (taking->file.fd < 0)
 		return rc;
-	struct err locking = {0};
-	int locked = lease_lock(
-	    &taking->file, taking->store.attachments, taking->name, rc ? &locking : err);
-	if (rc || locked == 1)
-		return rc;
-	lease_close(&taking->file); /* not ours any more: nothing to give back */
-	return locked < 0 ? locked
-	                  : err_set(err, CNI_ERROR_TRY_LATER,
-	                        "interface %s of container %.12s was deleted while its ADD "
-	                        "waited for %s",
-	                        taking->hold->who.ifname, taking->hold->who.container, "an address");
+	int locked = hold_lock_own(taking, rc ? &locking : err);
+	return rc ? rc : locked;
 }

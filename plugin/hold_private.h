@@ -25,11 +25,16 @@ enum contention {
 };
 
 /* Frees the address, or takes it over, or waits for it: 0 or an error that names the
- * holder. Our lease is locked before and after; after CONTEND_TAKEN it is closed. */
+ * holder. Our lease is locked before and after; after CONTEND_TAKEN it
+ * is closed, and after an error it may be. */
 int hold_contend(struct taking *taking, const struct cidr *cidr,
     enum contention *ret_outcome, struct err *err);
 /* Ends the leases of the network whose namespace is gone: 1 when there were any. */
 int hold_sweep(const struct lease_store *store, struct err *err);
+
+/* Locks our lease again after others were let at it: 0, or an error, and then it is
+ * closed: not ours any more, or not locked, so nothing may be given back. */
+int hold_lock_own(struct taking *taking, struct err *err);
 
 long hold_now_ms(void);
 

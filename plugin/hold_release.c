@@ -30,38 +30,51 @@ open_own(const struct lease_store *store, const char *name, struct lease_file *r
 	return rc;
 }
 
-/* Ends the lease that was looked at, unless it passed on meanwhile. */
-static int
-end(const struct lease_store *store, const char *name, struct err *err)
-{
-	scoped_lease_file file = LEASE_FILE_NONE;
+/* A lease that was looked at and is not locked: what comes next may be slow. */
+struct looked {
+	char name[LEASE_NAME_MAX];
+	struct lease_file file;
 	struct lease lease;
-	int rc = open_own(store, name, &file, &lease, err);
+};
+#define scoped_looked __attribute__((cleanup(looked_close))) struct looked
 
-	return rc <= 0 ? rc : lease_end(store, &file, &lease, name, err);
+static void
+looked_close(struct looked *looked)
+{
+	lease_close(&looked->file);
 }
 
 static int
-keep_closing(const struct lease_store *store, const char *name, struct err *err)
+look(const struct lease_store *store, const char *name, struct looked *ret_looked,
+    struct err *err)
 {
-	scoped_lease_file file = LEASE_FILE_NONE;
-	struct lease lease;
-	int rc = open_own(store, name, &file, &lease, err);
+	(void)snprintf(ret_looked->name, sizeof(ret_looked->name), "%s", name);
+	int rc = open_own(store, name, &ret_looked->file, &ret_looked->lease, err);
+	if (rc > 0)
+		lease_unlock(&ret_looked->file);
+	return rc;
+}
+
+/* Ends the lease that was looked at, unless an ADD took it meanwhile. */
+static int
+end(const struct lease_store *store, const struct looked *looked, struct err *err)
+{
+	int rc = lease_lock(
+	    &looked->file, store->attachments, looked->name, &looked->lease, err);
+
+	return rc <= 0 ? rc : lease_end(store, &looked->file, &looked->lease, err);
+}
+
+static int
+keep_closing(const struct lease_store *store, struct looked *looked, struct err *err)
+{
+	int rc = lease_lock(
+	    &looked->file, store->attachments, looked->name, &looked->lease, err);
 
 	if (rc <= 0)
 		return rc;
-	lease.closing = true;
-	return lease_write(&file, &lease, err);
-}
-
-/* What the lease says, without staying locked. */
-static int
-look(const struct lease_store *store, const char *name, struct lease *ret_lease,
-    struct err *err)
-{
-	scoped_lease_file file = LEASE_FILE_NONE;
-
-	return open_own(store, name, &file, ret_lease, err);
+	looked->lease.closing = true;
+	return lease_write(&looked->file, &looked->lease, err);
 }
 
 /* ---- DEL -------------------------------------------------------------------- */
@@ -71,15 +84,15 @@ look(const struct lease_store *store, const char *name, struct lease *ret_lease,
 static int
 release(const struct lease_store *store, const char *name, struct err *err)
 {
-	struct lease lease;
-	int rc = look(store, name, &lease, err);
+	scoped_looked looked = {.file = LEASE_FILE_NONE};
+	int rc = look(store, name, &looked, err);
 
 	if (rc <= 0)
 		return rc;
-	rc = silence_lease(&lease, err);
+	rc = silence_lease(&looked.lease, err);
 	if (!rc)
-		return end(store, name, err);
-	(void)keep_closing(store, name, NULL); /* err has the reason */
+		return end(store, &looked, err);
+	(void)keep_closing(store, &looked, NULL); /* err has the reason */
 	return rc;
 }
 
@@ -122,7 +135,8 @@ is_valid(const struct sweep *sweep, const char *name)
 	    bsearch(&name, sweep->valid, sweep->valid_count, sizeof(name), compare_names);
 }
 
-/* 1: its namespace is gone; with a list of who is valid also when it never was. */
+/* 1: its namespace is gone, or its DEL came and can be finished now; with a list of
+ * who is valid also when its namespace never was. */
 static int
 is_over(const struct sweep *sweep, const struct lease *lease, struct err *err)
 {
@@ -133,6 +147,8 @@ is_over(const struct sweep *sweep, const struct lease *lease, struct err *err)
 	mem_cleanup_fd(&netns);
 	if (rc == -ENODATA)
 		return sweep->valid != NULL;
+	if (rc != 0 && lease->closing && silence_lease(lease, &reason) == 0)
+		return 1;
 	if (rc < 0)
 		*err = reason;
 	return rc < 0 ? rc : rc == 0;
@@ -151,14 +167,14 @@ static void
 visit(void *cookie, const char *name)
 {
 	struct sweep *sweep = cookie;
-	struct lease lease;
+	scoped_looked looked = {.file = LEASE_FILE_NONE};
 
-	if (is_valid(sweep, name) || look(sweep->store, name, &lease, sweep->err) <= 0)
+	if (is_valid(sweep, name) || look(sweep->store, name, &looked, sweep->err) <= 0)
 		return;
-	int over = is_over(sweep, &lease, sweep->err);
+	int over = is_over(sweep, &looked.lease, sweep->err);
 	if (over == 0 && sweep->valid)
-		kept(&lease, sweep->err);
-	if (over > 0 && end(sweep->store, name, sweep->err) == 0)
+		kept(&looked.lease, sweep->err);
+	if (over > 0 && end(sweep->store, &looked, sweep->err) == 0)
 		sweep->ended++;
 }
 
@@ -239,16 +255,16 @@ hold_read(const struct hold *hold, struct cidr ret_ips[ENTRY_IPS_MAX], struct er
 {
 	scoped_lease_store store = LEASE_STORE_NONE;
 	char name[LEASE_NAME_MAX];
-	struct lease lease;
+	scoped_looked looked = {.file = LEASE_FILE_NONE};
 	int rc = lease_store_open(hold->root, hold->who.network, false, &store, err);
 
 	if (rc > 0)
 		rc = look(&store, lease_name(hold->who.container, hold->who.ifname, name),
-		    &lease, err);
-	if (rc <= 0)
-		return rc;
-	memcpy(ret_ips, lease.ips, sizeof(lease.ips));
-	return (int)lease.ip_count;
+		    &looked, err);
+	if (rc <= 0 || !lease_complete(&looked.file, &looked.lease))
+		return rc < 0 ? rc : 0;
+	memcpy(ret_ips, looked.lease.ips, sizeof(looked.lease.ips));
+	return (int)looked.lease.ip_count;
 }
 
 static bool

@@ -45,6 +45,7 @@ to_json(const struct lease *lease)
 		    ips, json_object_new_string(cidr_print(&lease->ips[i], text)));
 	json_object_object_add(object, "ips", ips);
 	json_put_number(object, "since", lease->since);
+	json_put_number(object, "adds", lease->adds);
 	if (lease->closing)
 		json_object_object_add(object, "closing", json_object_new_boolean(true));
 	return object;
@@ -80,6 +81,15 @@ read_texts(struct json_object *object, struct lease *lease, struct err *err)
 	return 0;
 }
 
+bool
+lease_has(const struct lease *lease, const struct ip *ip)
+{
+	for (unsigned i = 0; i < lease->ip_count; i++)
+		if (ip_equal(&lease->ips[i].ip, ip))
+			return true;
+	return false;
+}
+
 static int
 read_ips(struct json_object *object, struct lease *lease, struct err *err)
 {
@@ -90,9 +100,33 @@ read_ips(struct json_object *object, struct lease *lease, struct err *err)
 	for (size_t i = 0; !rc && i < count; i++) {
 		const char *text = json_object_get_string(json_object_array_get_idx(array, i));
 		rc = cidr_parse(text ? text : "", text ? strlen(text) : 0, &lease->ips[i], err);
+		if (!rc && lease_has(lease, &lease->ips[i].ip))
+			rc = err_set(err, EINVAL, "lease.ips has %s twice", text);
+		lease->ip_count = (unsigned)i + 1;
 	}
-	lease->ip_count = (unsigned)count;
 	return rc;
+}
+
+static int
+read_numbers(struct json_object *object, struct lease *lease, struct err *err)
+{
+	const struct {
+		const char *key;
+		uint64_t *ret;
+	} numbers[] = {
+	    {"inode", &lease->holder.netns_id.inode},
+	    {"cookie", &lease->holder.netns_id.cookie},
+	    {"since", &lease->since},
+	    {"adds", &lease->adds},
+	};
+
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		int rc = json_get_number(
+		    object, numbers[i].key, "lease", true, INT64_MAX, numbers[i].ret, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 int
@@ -105,15 +139,9 @@ lease_decode(const char *text, size_t length, struct lease *ret_lease, struct er
 	if (!rc)
 		rc = read_texts(object, &lease, err);
 	if (!rc)
-		rc = json_get_number(object, "inode", "lease", true, INT64_MAX,
-		    &lease.holder.netns_id.inode, err);
-	if (!rc)
-		rc = json_get_number(object, "cookie", "lease", true, INT64_MAX,
-		    &lease.holder.netns_id.cookie, err);
+		rc = read_numbers(object, &lease, err);
 	if (!rc)
 		rc = read_ips(object, &lease, err);
-	if (!rc)
-		rc = json_get_number(object, "since", "lease", true, INT64_MAX, &lease.since, err);
 	if (!rc)
 		rc = json_get_bool(object, "closing", "lease", &lease.closing, err);
 	if (!rc)

@@ -29,9 +29,11 @@ struct attachment {
 struct lease {
 	struct attachment holder;
 	char domain[NETWORK_NAME_MAX + 16]; /* network/NAME or pool/NAME */
-	struct cidr ips[ENTRY_IPS_MAX];
+	struct cidr ips[ENTRY_IPS_MAX];     /* each address once */
 	unsigned ip_count;
 	uint64_t since; /* seconds since 1970 */
+	uint64_t adds;  /* how many ADDs have taken it: who looked at a lease and finds another
+	                 * number later looks at somebody else's, whatever the names say */
 	bool closing;   /* DEL came, and the addresses could not be made unusable */
 };
 
@@ -39,6 +41,9 @@ struct lease {
 int lease_encode(const struct lease *lease, struct buf *out, struct err *err);
 /* The same back; -EBADMSG or -EINVAL says what is wrong. */
 int lease_decode(const char *text, size_t length, struct lease *ret_lease, struct err *err);
+
+/* Whether the address is one of the lease's, whatever the prefix. */
+bool lease_has(const struct lease *lease, const struct ip *ip);
 
 /* Same network, container and interface. */
 bool attachment_equal(const struct attachment *a, const struct attachment *b);

@@ -29,6 +29,20 @@ list(int directory)
 	return listing;
 }
 
+static struct dirent *
+next_entry(DIR *listing)
+{
+	errno = 0;
+	return readdir(listing);
+}
+
+/* After the last entry: half a list must not pass for the whole. */
+static int
+listed(struct err *err, const char *what)
+{
+	return errno ? err_errno(err, errno, "cannot list %s", what) : 0;
+}
+
 /* A killed ADD may have linked an address that it had no time to write down. */
 static int
 unlink_unrecorded(const struct lease_file *file, int directory, struct err *err)
@@ -39,14 +53,14 @@ unlink_unrecorded(const struct lease_file *file, int directory, struct err *err)
 
 	if (!listing || fstat(file->fd, &ours) < 0)
 		return err_errno(err, errno, "cannot list the leases of a domain");
-	while ((entry = readdir(listing))) {
+	while ((entry = next_entry(listing))) {
 		int rc = entry->d_ino == ours.st_ino
 		    ? lease_unlink(file, directory, entry->d_name, err)
 		    : 0;
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return listed(err, "the leases of a domain");
 }
 
 static bool
@@ -78,11 +92,19 @@ unlink_addresses(const struct lease_store *store, const struct lease_file *file,
 
 int
 lease_end(const struct lease_store *store, const struct lease_file *file,
-    const struct lease *lease, const char *name, struct err *err)
+    const struct lease *lease, struct err *err)
 {
+	const struct attachment *holder = &lease->holder;
+	char name[LEASE_NAME_MAX];
+	scoped_fd int directory = -1;
 	int rc = unlink_addresses(store, file, lease, err);
 
-	return rc ? rc : lease_unlink(file, store->attachments, name, err);
+	if (!rc)
+		rc = lease_network_open(store, holder->network, false, &directory, err);
+	if (rc <= 0)
+		return rc;
+	(void)lease_name(holder->container, holder->ifname, name);
+	return lease_unlink(file, directory, name, err);
 }
 
 int
@@ -94,10 +116,10 @@ lease_each(const struct lease_store *store, void (*visit)(void *cookie, const ch
 
 	if (!listing)
 		return err_errno(err, errno, "cannot list the leases of a network");
-	while ((entry = readdir(listing)))
+	while ((entry = next_entry(listing)))
 		if (strchr(entry->d_name, ':'))
 			visit(cookie, entry->d_name);
-	return 0;
+	return listed(err, "the leases of a network");
 }
 
 /* ---- what was given last ---------------------------------------------------- */

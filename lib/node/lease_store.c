@@ -102,15 +102,24 @@ lease_store_open(const char *root, const char *network, bool make,
 		return err_errno(err, errno, "cannot open directory %s", path);
 	if (store.leases < 0 && !make)
 		return 0;
-	int rc = store.leases < 0 ? make_leases(root, &store.leases, err) : 0;
+	int rc = store.leases < 0 ? make_leases(root, &store.leases, err)
+	    : make                ? must_die_with_the_boot(store.leases, root, err)
+	                          : 0;
 	if (rc)
 		return rc;
-	rc = open_below(store.leases, ATTACHMENTS, network, make, &store.attachments, err);
+	rc = lease_network_open(&store, network, make, &store.attachments, err);
 	if (rc <= 0)
 		return rc;
 	*ret_store = store;
 	store = (struct lease_store)LEASE_STORE_NONE;
 	return 1;
+}
+
+int
+lease_network_open(const struct lease_store *store, const char *network, bool make,
+    int *ret_directory, struct err *err)
+{
+	return open_below(store->leases, ATTACHMENTS, network, make, ret_directory, err);
 }
 
 int
@@ -221,11 +230,20 @@ open_locked(int directory, const char *name, int *ret_fd, struct err *err)
 }
 
 int
-lease_lock(const struct lease_file *file, int directory, const char *name, struct err *err)
+lease_lock(const struct lease_file *file, int directory, const char *name,
+    const struct lease *known, struct err *err)
 {
+	struct lease now;
 	int rc = lock(file->fd, name, err);
 
-	return rc ? rc : has_name(file->fd, directory, name, err);
+	if (!rc)
+		rc = has_name(file->fd, directory, name, err);
+	if (rc <= 0)
+		return rc;
+	rc = read_record(file->fd, name, &now, err);
+	if (rc)
+		return rc;
+	return attachment_equal(&now.holder, &known->holder) && now.adds == known->adds;
 }
 
 bool
@@ -245,8 +263,7 @@ lease_owned(const struct lease_store *store, const struct lease_file *file,
 	char name[LEASE_NAME_MAX];
 	scoped_fd int directory = -1;
 	/* another network of the domain has a directory of its own */
-	int rc = open_below(
-	    store->leases, ATTACHMENTS, lease->holder.network, false, &directory, err);
+	int rc = lease_network_open(store, lease->holder.network, false, &directory, err);
 
 	if (rc <= 0)
 		return rc;

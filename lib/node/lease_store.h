@@ -45,6 +45,9 @@ void lease_store_close(struct lease_store *store);
 /* The directory of a domain's addresses, likewise; the caller closes it. */
 int lease_domain_open(const struct lease_store *store, const char *domain, bool make,
     int *ret_directory, struct err *err);
+/* That of a network's attachments, likewise: a domain may have several networks. */
+int lease_network_open(const struct lease_store *store, const char *network, bool make,
+    int *ret_directory, struct err *err);
 
 /* The name of an attachment's file; out has LEASE_NAME_MAX bytes. */
 enum { LEASE_NAME_MAX = CONTAINER_ID_MAX + 1 + IFNAME_LEN_MAX + 1 };
@@ -60,9 +63,12 @@ void lease_close(struct lease_file *file);
 /* Lets others at an open lease while its process waits. A process has at most one
  * lease locked: two that each wanted the other's would wait for nothing. */
 void lease_unlock(const struct lease_file *file);
-/* 1: locked again, and name still leads to it; 0: somebody ended it meanwhile. */
+/* 1: locked again, name still leads to it, and it is as it was known: 0: somebody
+ * ended it meanwhile, or an ADD took it: also one of the same attachment, for runtimes
+ * start a container again under its old id (I5). Locked after 0 too, not after an
+ * error. */
 int lease_lock(const struct lease_file *file, int directory, const char *name,
-    struct err *err);
+    const struct lease *known, struct err *err);
 /* Whether two open leases are one. */
 bool lease_same(const struct lease_file *a, const struct lease_file *b);
 /* Whether a locked lease has its attachment's name: 1, or 0: it belongs to nobody. */
@@ -83,10 +89,10 @@ bool lease_complete(const struct lease_file *file, const struct lease *lease);
 /* Takes one name from a locked file, if it leads to it. */
 int lease_unlink(const struct lease_file *file, int directory, const char *name,
     struct err *err);
-/* Ends a locked lease: its addresses are free when this returns 0. name is that of
- * its attachment. */
+/* Ends a locked lease, of whichever network: its addresses are free when this returns
+ * 0, and its attachment's name is gone. */
 int lease_end(const struct lease_store *store, const struct lease_file *file,
-    const struct lease *lease, const char *name, struct err *err);
+    const struct lease *lease, struct err *err);
 
 /* Calls visit with the name of each attachment of the network. */
 int lease_each(const struct lease_store *store,

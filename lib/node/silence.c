@@ -29,16 +29,8 @@ keep_addresses(int netns, const char *ifname)
 	netns_leave(own);
 }
 
-static bool
-is_leased(const struct lease *lease, const struct ip *ip)
-{
-	for (unsigned i = 0; i < lease->ip_count; i++)
-		if (ip_equal(&lease->ips[i].ip, ip))
-			return true;
-	return false;
-}
-
-/* Every link that has one of the addresses, whatever its name is by now. */
+/* Every link that has one of the addresses, whatever its name is by now; one that is
+ * down already stays so. */
 static int
 links_down_by_address(struct kernel *kernel, const struct lease *lease, struct err *err)
 {
@@ -47,7 +39,7 @@ links_down_by_address(struct kernel *kernel, const struct lease *lease, struct e
 	int rc = kernel_addresses(kernel, &list, &count, err);
 
 	for (size_t i = 0; !rc && i < count; i++)
-		if (is_leased(lease, &list[i].cidr.ip))
+		if (lease_has(lease, &list[i].cidr.ip))
 			rc = kernel_link_down(kernel, list[i].index, err);
 	return rc;
 }
@@ -66,23 +58,24 @@ silence_in(int netns, const struct lease *lease, struct err *err)
 	if (rc)
 		return rc;
 	rc = kernel_link_index(kernel, lease->holder.ifname, &index, err);
-	if (rc == -ENODEV)
-		return links_down_by_address(kernel, lease, err);
-	if (rc)
-		return rc;
-	keep_addresses(netns, lease->holder.ifname);
-	return kernel_link_down(kernel, index, err);
+	if (!rc) {
+		keep_addresses(netns, lease->holder.ifname);
+		rc = kernel_link_down(kernel, index, err);
+	}
+	/* the link may have been renamed, and another one may have its name by now */
+	return rc && rc != -ENODEV ? rc : links_down_by_address(kernel, lease, err);
 }
 
 int
 silence_lease(const struct lease *lease, struct err *err)
 {
+	const struct attachment *holder = &lease->holder;
 	scoped_fd int netns = -1;
-	int rc = netns_id_find(lease->holder.netns, &lease->holder.netns_id, &netns, err);
 
-	if (rc == -ENODATA || rc == 0)
+	if (holder->netns_id.inode == 0)
 		return 0;
-	if (rc < 0)
+	int rc = netns_id_find(holder->netns, &holder->netns_id, &netns, err);
+	if (rc <= 0)
 		return rc;
 	rc = silence_in(netns, lease, err);
 	return rc ? err_wrap(err, "network namespace %.200s", lease->holder.netns) : 0;

@@ -10,6 +10,7 @@ import harness
 import hostile
 import index2ip
 import ipam
+import lease_races
 import leases
 import mains
 import override
@@ -26,8 +27,8 @@ def main():
     h = harness.Harness(plugin, only)
     replay.run(h)
     override.run(h)
-    modules = (protocol, ipam, staticss, ranges, index2ip, leases, chain, chain_model, override, source_routing,
-               hostile, wire, mains, chain_mains, calls)
+    modules = (protocol, ipam, staticss, ranges, index2ip, leases, lease_races, chain, chain_model, override,
+               source_routing, hostile, wire, mains, chain_mains, calls)
     for module in modules:
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
