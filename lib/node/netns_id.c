@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -55,18 +54,27 @@ netns_id_equal(const struct netns_id *a, const struct netns_id *b)
 	return a->inode != 0 && a->inode == b->inode && a->cookie == b->cookie;
 }
 
-/* 1 and the fd when path leads to the namespace of this id. */
-static int
-try_path(const char *path, const struct netns_id *id, int *ret_netns)
+/* What a path leads to. */
+enum leads {
+	LEADS_ELSEWHERE,   /* or nowhere */
+	LEADS_TO_NAMESAKE, /* another namespace, which has its inode's number now */
+	LEADS_TO_IT,
+};
+
+/* *ret_netns is written for LEADS_TO_IT only. */
+static enum leads
+follow(const char *path, const struct netns_id *id, int *ret_netns)
 {
 	scoped_fd int netns = -1;
 	struct netns_id found = {0};
 
 	if (!path[0] || netns_open(path, &netns, NULL) || netns_id_read(netns, &found, NULL) ||
-	    !netns_id_equal(&found, id))
-		return 0;
+	    found.inode != id->inode)
+		return LEADS_ELSEWHERE;
+	if (!netns_id_equal(&found, id))
+		return LEADS_TO_NAMESAKE;
 	*ret_netns = mem_take_fd(&netns);
-	return 1;
+	return LEADS_TO_IT;
 }
 
 /* ---- mounts ----------------------------------------------------------------- */
@@ -112,16 +120,14 @@ split_mount(char *line, char **ret_root, char **ret_point)
 	return true;
 }
 
+/* 1 and the fd; 0; or -EBUSY: some mount has it, and cannot be reached. */
 static int
-try_mounts(const char *name, const struct netns_id *id, int *ret_netns, struct err *err)
+try_mount_lines(char *lines, const char *name, const struct netns_id *id, int *ret_netns,
+    struct err *err)
 {
-	scoped_buf text = buf_make(MOUNTINFO_MAX);
-	int rc = file_read(AT_FDCWD, "/proc/self/mountinfo", &text, err);
-
-	if (rc)
-		return rc;
-	scoped_free char *lines = buf_take(&text);
 	char *rest = lines;
+	int rc = 0;
+
 	for (char *line; rest && (line = strsep(&rest, "\n"));) {
 		char *root;
 		char *point;
@@ -129,30 +135,56 @@ try_mounts(const char *name, const struct netns_id *id, int *ret_netns, struct e
 		    strcmp(root, name) != 0)
 			continue;
 		unescape(point);
-		if (try_path(point, id, ret_netns))
+		enum leads leads = follow(point, id, ret_netns);
+		if (leads == LEADS_TO_IT)
 			return 1;
+		if (leads == LEADS_ELSEWHERE)
+			rc = err_set(err, EBUSY,
+			    "a network namespace is mounted at %.200s, and something else is "
+			    "mounted over it; unmount that",
+			    point);
 	}
-	return 0;
+	return rc;
+}
+
+static int
+try_mounts(const char *name, const struct netns_id *id, int *ret_netns, struct err *err)
+{
+	int rc = 0;
+
+	/* a mount may go between the listing and the look: twice is no coincidence */
+	for (int turn = 0; turn < 2; turn++) {
+		scoped_buf text = buf_make(MOUNTINFO_MAX);
+		rc = file_read(AT_FDCWD, "/proc/self/mountinfo", &text, err);
+		if (rc)
+			return rc;
+		scoped_free char *lines = buf_take(&text);
+		rc = try_mount_lines(lines, name, id, ret_netns, err);
+		if (rc >= 0)
+			return rc;
+	}
+	return rc;
 }
 
 /* ---- processes -------------------------------------------------------------- */
 
+/* PID, or PID/task/TID: 1 and the fd; 0: it is in another namespace; -ENOENT: it ended
+ * meanwhile or is a zombie; else it cannot be looked at. */
 static int
-try_process(int proc, const char *pid, const char *name, const struct netns_id *id,
-    int *ret_netns)
+try_task(const char *task, const char *name, const struct netns_id *id, int *ret_netns,
+    struct err *err)
 {
-	char link[NAME_MAX + 16];
-	char path[NAME_MAX + 32];
+	scoped_free char *path = mem_format("/proc/%s/ns/net", task);
 	char target[NSFS_NAME_MAX];
+	ssize_t length = readlink(path, target, sizeof(target));
 
-	(void)snprintf(link, sizeof(link), "%s/ns/net", pid);
-	ssize_t length = readlinkat(proc, link, target, sizeof(target));
-	/* it ended meanwhile, is a zombie, or is in another namespace */
-	if (length < 0 || (size_t)length != strlen(name) ||
-	    memcmp(target, name, (size_t)length) != 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%s", link);
-	return try_path(path, id, ret_netns);
+	if (length < 0 && (errno == ENOENT || errno == ESRCH))
+		return -ENOENT;
+	if (length < 0)
+		return err_errno(
+		    err, errno, "cannot see which network namespace process %s is in", task);
+	return (size_t)length == strlen(name) && memcmp(target, name, strlen(name)) == 0 &&
+	    follow(path, id, ret_netns) == LEADS_TO_IT;
 }
 
 static void
@@ -161,24 +193,54 @@ close_listing(DIR **listing)
 	if (*listing)
 		(void)closedir(*listing); /* read only */
 }
+#define scoped_listing __attribute__((cleanup(close_listing))) DIR
+
+/* A process whose first thread has ended lives on in its others. */
+static int
+try_threads(const char *pid, const char *name, const struct netns_id *id, int *ret_netns,
+    struct err *err)
+{
+	scoped_free char *folder = mem_format("/proc/%s/task", pid);
+	scoped_listing *listing = opendir(folder);
+	struct dirent *entry;
+
+	/* without a listing it has ended */
+	while (listing && (entry = readdir(listing))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		scoped_free char *task = mem_format("%s/task/%s", pid, entry->d_name);
+		int rc = try_task(task, name, id, ret_netns, err);
+		if (rc != 0 && rc != -ENOENT)
+			return rc;
+	}
+	return 0;
+}
 
 static int
 try_processes(const char *name, const struct netns_id *id, int *ret_netns, struct err *err)
 {
-	__attribute__((cleanup(close_listing))) DIR *listing = opendir("/proc");
+	scoped_listing *listing = opendir("/proc");
 	struct dirent *entry;
+	struct err reason = {0};
+	int unseen = 0;
 
 	if (!listing)
 		return err_errno(err, errno, "cannot list /proc");
-	errno = 0;
-	while ((entry = readdir(listing))) {
-		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    try_process(dirfd(listing), entry->d_name, name, id, ret_netns))
-			return 1;
-		errno = 0;
+	while (errno = 0, (entry = readdir(listing))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		int rc = try_task(entry->d_name, name, id, ret_netns, &reason);
+		if (rc == -ENOENT)
+			rc = try_threads(entry->d_name, name, id, ret_netns, &reason);
+		if (rc > 0)
+			return rc;
+		/* it may be in there: no proof of the contrary; init never is, and some
+		 * machines let nobody look at it */
+		if (rc < 0 && strcmp(entry->d_name, "1") != 0)
+			unseen = err_set(err, reason.code, "%s", reason.text);
 	}
-	/* half a list is no proof that nobody is there */
-	return errno ? err_errno(err, errno, "cannot list /proc") : 0;
+	/* nor is half a list */
+	return errno ? err_errno(err, errno, "cannot list /proc") : unseen;
 }
 
 int
@@ -188,9 +250,13 @@ netns_id_find(const char *path, const struct netns_id *id, int *ret_netns, struc
 
 	if (id->inode == 0)
 		return err_set(err, ENODATA, "no network namespace was recorded");
-	if (try_path(path, id, ret_netns))
+	if (follow(path, id, ret_netns) == LEADS_TO_IT)
 		return 1;
 	(void)snprintf(name, sizeof(name), "net:[%llu]", (unsigned long long)id->inode);
 	int rc = try_mounts(name, id, ret_netns, err);
-	return rc ? rc : try_processes(name, id, ret_netns, err);
+	if (rc > 0)
+		return rc;
+	/* what mounts leave open, a process may settle */
+	int found = try_processes(name, id, ret_netns, rc ? NULL : err);
+	return found > 0 || !rc ? found : rc;
 }

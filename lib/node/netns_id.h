@@ -23,7 +23,9 @@ bool netns_id_equal(const struct netns_id *a, const struct netns_id *b);
  * another mount or a process has it; what only an open file keeps alive counts as
  * gone, like one in a mount namespace that we do not see and that no process is in.
  * Returns 1 and its fd (the caller closes it); 0: it is gone; a negative errno: that
- * could not be found out. An unknown id is looked for by nothing: -ENODATA. */
+ * could not be found out: also when its mount is hidden under another one, or when there
+ * are processes that we may not look at. An unknown id is looked for by nothing:
+ * -ENODATA. */
 int netns_id_find(const char *path, const struct netns_id *id, int *ret_netns,
     struct err *err);
 
