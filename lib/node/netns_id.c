@@ -216,6 +216,14 @@ try_threads(const char *pid, const char *name, const struct netns_id *id, int *r
 	return 0;
 }
 
+/* errno stays 0 at the end of the list. */
+static struct dirent *
+next_entry(DIR *listing)
+{
+	errno = 0;
+	return readdir(listing);
+}
+
 static int
 try_processes(const char *name, const struct netns_id *id, int *ret_netns, struct err *err)
 {
@@ -226,7 +234,7 @@ try_processes(const char *name, const struct netns_id *id, int *ret_netns, struc
 
 	if (!listing)
 		return err_errno(err, errno, "cannot list /proc");
-	while (errno = 0, (entry = readdir(listing))) {
+	while ((entry = next_entry(listing))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		int rc = try_task(entry->d_name, name, id, ret_netns, &reason);

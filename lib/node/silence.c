@@ -48,6 +48,7 @@ static int
 silence_in(int netns, const struct lease *lease, struct err *err)
 {
 	scoped_kernel *kernel = NULL;
+	struct err reason = {0};
 	unsigned index = 0;
 	bool own = false;
 	int rc = netns_is_own(netns, &own, err);
@@ -57,13 +58,15 @@ silence_in(int netns, const struct lease *lease, struct err *err)
 	rc = kernel_open(netns, &kernel, err);
 	if (rc)
 		return rc;
-	rc = kernel_link_index(kernel, lease->holder.ifname, &index, err);
+	rc = kernel_link_index(kernel, lease->holder.ifname, &index, &reason);
 	if (!rc) {
 		keep_addresses(netns, lease->holder.ifname);
-		rc = kernel_link_down(kernel, index, err);
+		rc = kernel_link_down(kernel, index, &reason);
 	}
+	if (rc && rc != -ENODEV)
+		return err_set(err, reason.code, "%s", reason.text);
 	/* the link may have been renamed, and another one may have its name by now */
-	return rc && rc != -ENODEV ? rc : links_down_by_address(kernel, lease, err);
+	return links_down_by_address(kernel, lease, err);
 }
 
 int
