@@ -1,0 +1,1 @@
+def run(h, seed, seconds): pass
