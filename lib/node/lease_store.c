@@ -298,7 +298,8 @@ lease_write(const struct lease_file *file, const struct lease *lease, struct err
 	/* one page in one call: nobody meets half of it */
 	ssize_t put = pwrite(file->fd, text.data, LEASE_BYTES, 0);
 	if (put != LEASE_BYTES)
-		return err_errno(err, put < 0 ? errno : ENOSPC, "cannot write a lease");
+		return err_errno(err, put < 0 ? errno : ENOSPC,
+		    "cannot write the lease of container %.64s", lease->holder.container);
 	return 0;
 }
 

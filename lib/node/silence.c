@@ -8,24 +8,35 @@
 #include "node/kernel.h"
 #include "node/netns.h"
 
-/* Without it the kernel takes IPv6 addresses off a link that goes down (ip-sysctl,
- * keep_addr_on_down). Where there is no IPv6 there is no such file. */
+/* Where there is no IPv6, or no IPv4, there is no such file. */
 static void
-keep_addresses(int netns, const char *ifname)
+put_one(const char *path)
 {
-	scoped_free char *path =
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	ssize_t put = write(fd, "1", 1);
+	(void)put;
+	(void)close(fd);
+}
+
+/* Settings of the namespace (ip-sysctl) that a link which goes down needs. Neither is
+ * worth a failed DEL. */
+static void
+prepare_settings(int netns, const char *ifname)
+{
+	scoped_free char *keep =
 	    mem_format("/proc/sys/net/ipv6/conf/%s/keep_addr_on_down", ifname);
 	int own = -1;
 
 	if (netns_enter(netns, &own, NULL))
 		return;
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		/* only ptp's clean-up would miss them */
-		ssize_t put = write(fd, "1", 1);
-		(void)put;
-		(void)close(fd);
-	}
+	/* or the kernel takes IPv6 addresses off the link: ptp's clean-up would miss them */
+	put_one(keep);
+	/* or it tells the MAC of another link, on the same segment, for an IPv4 address of
+	 * this one */
+	put_one("/proc/sys/net/ipv4/conf/all/arp_ignore");
 	netns_leave(own);
 }
 
@@ -58,11 +69,10 @@ silence_in(int netns, const struct lease *lease, struct err *err)
 	rc = kernel_open(netns, &kernel, err);
 	if (rc)
 		return rc;
+	prepare_settings(netns, lease->holder.ifname);
 	rc = kernel_link_index(kernel, lease->holder.ifname, &index, &reason);
-	if (!rc) {
-		keep_addresses(netns, lease->holder.ifname);
+	if (!rc)
 		rc = kernel_link_down(kernel, index, &reason);
-	}
 	if (rc && rc != -ENODEV)
 		return err_set(err, reason.code, "%s", reason.text);
 	/* the link may have been renamed, and another one may have its name by now */

@@ -1,5 +1,6 @@
 """Leases when two processes meet: one is held up at a system call, the other comes
 between. And what a lease says against what it is."""
+import fcntl
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import time
 
 import leases
 import tables
+from chain import ip
 from harness import Failure, expect
 from leases import DUAL, ROOT, attachments, conf, environment, forget, gc, leased, link_is_up, nothing_is_leased, pod_netns, start
 
@@ -128,13 +130,39 @@ def test_an_interface_of_the_same_container_whose_namespace_is_gone_holds_nothin
 def test_DEL_silences_the_address_wherever_it_is_also_when_another_link_took_the_name(h):
     pod_netns("a")
     h.call("ADD", conf(), environment("c1")).ok()
-    leases.ip("a", "link set eth0 down")
-    leases.ip("a", "link set eth0 name other0")
-    leases.ip("a", "link set other0 up")
-    leases.ip("a", "link add eth0 type veth peer name peer1")
+    ip("a", "link set eth0 down")
+    ip("a", "link set eth0 name other0")
+    ip("a", "link set other0 up")
+    ip("a", "link add eth0 type veth peer name peer1")
     h.call("DEL", conf(), environment("c1")).silent()
     expect(not link_is_up("a", "other0"), "the link with the address is still up")
     nothing_is_leased()
+
+
+def answers_on_the_wire(netns, address):
+    """Whether anybody tells a MAC for the address."""
+    script = "ip neigh flush all; echo >/dev/udp/%s/9; sleep 0.5; ip neigh show %s" % (address, address)
+    return b"lladdr" in subprocess.run(["ip", "netns", "exec", netns, "bash", "-c", script], capture_output=True).stdout
+
+
+def test_a_second_interface_on_the_same_segment_does_not_answer_after_DEL(h):
+    """By default Linux answers ARP for any of its IPv4 addresses on any link."""
+    forget("a", "b")
+    for name in ("a", "b"):
+        subprocess.run(["ip", "netns", "add", name], check=True)
+    ip("b", "link add br0 type bridge")
+    ip("b", "addr add 10.0.2.2/24 dev br0")
+    ip("b", "link set br0 up")
+    for name, address in (("eth0", "10.0.2.40/24"), ("net1", "10.0.2.50/24")):
+        ip("a", "link add %s type veth peer name %s netns b" % (name, name))
+        ip("a", "addr add %s dev %s" % (address, name))
+        ip("a", "link set %s up" % name)
+        ip("b", "link set %s master br0 up" % name)
+    h.call("ADD", conf(), environment("c1")).ok()
+    expect(answers_on_the_wire("b", "10.0.2.40"), "set-up")
+    h.call("DEL", conf(), environment("c1")).silent()
+    expect(not answers_on_the_wire("b", "10.0.2.40"), "the address still answers")
+    expect(answers_on_the_wire("b", "10.0.2.50"), "the other address went with it")
 
 
 def test_GC_finishes_what_a_DEL_could_not(h):
@@ -164,3 +192,17 @@ def test_leases_on_a_disk_are_refused_also_when_their_directory_is_there(h):
         h.call("ADD", conf(), environment("c1"), wrap=("unshare", "-m", "sh", "-c", script, "sh", where)).error(7, "tmpfs")
     finally:
         subprocess.run(["rm", "-rf", where])
+
+
+def test_I4_a_lease_that_somebody_keeps_locked_holds_nobody_up_for_long(h):
+    pod_netns("a")
+    h.call("ADD", conf(), environment("c1")).ok()
+    with open(ROOT + "/leases/network/mynet/10.0.2.40") as keeper:
+        fcntl.flock(keeper, fcntl.LOCK_EX)
+        answer = h.call("DEL", conf(), environment("c1")).silent()
+        expect(b"locked by another process" in answer.stderr, "standard error", answer.stderr)
+        h.call("ADD", conf(), environment("c2", "q", "u-2")).error(11, "locked by another process")
+        h.call("ADD", conf(), environment("c1")).error(11, "locked by another process")
+    expect(attachments() == ["c1:eth0"], "attachments", attachments())
+    h.call("DEL", conf(), environment("c1")).silent()
+    nothing_is_leased()
