@@ -56,11 +56,14 @@ is_fixed(const struct hold_choice *choices, unsigned count, const struct ip *ip)
 	return false;
 }
 
-/* Whether the lease answers what is asked: as many addresses, and the fixed ones. */
+/* Whether the lease answers what is asked: as many addresses of this domain, and the
+ * fixed ones. */
 static bool
-answers(const struct lease *lease, const struct hold_choice *choices, unsigned count)
+answers(const struct taking *taking, const struct hold_choice *choices, unsigned count)
 {
-	if (lease->ip_count != count)
+	const struct lease *lease = &taking->lease;
+
+	if (lease->ip_count != count || strcmp(lease->domain, taking->hold->domain) != 0)
 		return false;
 	for (unsigned i = 0; i < count; i++)
 		if (!choices[i].next && !lease_has(lease, &choices[i].fixed.ip))
@@ -128,7 +131,7 @@ look_at_own(struct taking *taking, const struct hold_choice *choices, unsigned c
 		return rc;
 	bool ours = attachment_equal(&taking->lease.holder, who);
 	bool whole = lease_complete(&taking->file, &taking->lease);
-	if (ours && whole && answers(&taking->lease, choices, count))
+	if (ours && whole && answers(taking, choices, count))
 		return renew(taking, choices, count, err);
 	if (ours && whole && !taken_over)
 		return other_addresses(taking, err);

@@ -95,18 +95,19 @@ static void
 a_namespace_has_an_inode_and_a_cookie_and_no_two_are_equal(void **state)
 {
 	const struct mounted *m = *state;
-	struct netns_id own = {0};
+	struct netns_id id = {0};
+	bool is_own = false;
 
 	NEEDS_ROOT();
-	scoped_fd int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(netns_id_read(fd, &own, NULL), 0);
-	assert_true(own.inode != 0);
-	assert_true(own.cookie != 0 && own.cookie != m->id.cookie);
-	assert_true(netns_id_equal(&own, &own));
-	assert_false(netns_id_equal(&own, &m->id));
+	scoped_fd int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	scoped_fd int other = other_namespace();
+	assert_int_equal(netns_id_read(other, &id, NULL), 0);
+	assert_true(id.inode != 0);
+	assert_true(id.cookie != 0 && id.cookie != m->id.cookie);
+	assert_true(netns_id_equal(&id, &id));
+	assert_false(netns_id_equal(&id, &m->id));
 	/* and we are where we were */
-	bool is_own = false;
-	assert_int_equal(netns_is_own(fd, &is_own, NULL), 0);
+	assert_int_equal(netns_is_own(own, &is_own, NULL), 0);
 	assert_true(is_own);
 }
 

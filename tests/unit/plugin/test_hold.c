@@ -191,6 +191,19 @@ other_addresses_need_a_DEL_first(void **state)
 }
 
 static void
+I1_the_same_addresses_in_another_domain_are_others(void **state)
+{
+	struct hold hold = hold_of(state, "c1", 0);
+	const struct hold_choice choice = fixed("10.0.2.40/24");
+
+	take_one(&hold, "10.0.2.40/24");
+	hold.domain = "pool/office";
+	refused(&hold, &choice, 1, CNI_ERROR_TRY_LATER, "must DEL it first");
+	release(state, "c1");
+	take_one(&hold, "10.0.2.40/24");
+}
+
+static void
 one_address_twice_is_refused(void **state)
 {
 	const struct hold hold = hold_of(state, "c1", 0);
@@ -547,6 +560,7 @@ main(void)
 	    WITH_ROOT(I5_the_same_question_has_the_same_answer),
 	    WITH_ROOT(a_repeated_ADD_answers_in_the_order_and_with_the_prefixes_of_now),
 	    WITH_ROOT(other_addresses_need_a_DEL_first),
+	    WITH_ROOT(I1_the_same_addresses_in_another_domain_are_others),
 	    WITH_ROOT(one_address_twice_is_refused),
 	    WITH_ROOT(what_an_unanswered_ADD_left_is_ended_and_begun_anew),
 	    WITH_ROOT(the_first_free_one_is_taken),
