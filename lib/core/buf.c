@@ -68,22 +68,36 @@ buf_text(struct buf *buf, const char *text)
 }
 
 bool
+buf_fill(struct buf *buf, char byte, size_t count)
+{
+	if (!reserve(buf, count))
+		return false;
+	memset(buf->data + buf->length, byte, count);
+	buf->length += count;
+	buf->data[buf->length] = '\0';
+	return true;
+}
+
+bool
 buf_print(struct buf *buf, const char *format, ...)
 {
 	va_list args;
 	va_list again;
+	size_t spare = buf->room - buf->length;
 
+	/* most of it fits into the room that there is: formatted once */
 	va_start(args, format);
 	va_copy(again, args);
-	int length = vsnprintf(NULL, 0, format, args);
+	int length = vsnprintf(buf->data ? buf->data + buf->length : NULL, spare, format, args);
 	va_end(args);
 	bool fits = length >= 0 && reserve(buf, (size_t)length);
-	if (fits) {
-		(void)vsnprintf(
-		    buf->data + buf->length, (size_t)length + 1, format, again);
-		buf->length += (size_t)length;
-	}
+	if (fits && (size_t)length >= spare)
+		(void)vsnprintf(buf->data + buf->length, (size_t)length + 1, format, again);
 	va_end(again);
+	if (fits)
+		buf->length += (size_t)length;
+	if (buf->data)
+		buf->data[buf->length] = '\0';
 	return fits;
 }
 

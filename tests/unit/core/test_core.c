@@ -72,6 +72,36 @@ a_buffer_takes_its_maximum_and_not_one_byte_more(void **state)
 }
 
 static void
+a_print_is_whole_or_not_there(void **state)
+{
+	scoped_buf buf = buf_make(200);
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_true(buf_print(&buf, "%02d", i));
+	assert_int_equal(buf.length, 200);
+	assert_memory_equal(buf_string(&buf) + 196, "9899", 5);
+	assert_false(buf_print(&buf, "%s", "x"));
+	buf_skip(&buf, 10);
+	assert_false(buf_print(&buf, "%s", "eleven byte"));
+	assert_memory_equal(buf_string(&buf) + 186, "9899", 5);
+	assert_true(buf_print(&buf, "%s", "ten bytes."));
+	assert_memory_equal(buf_string(&buf) + 186, "9899ten bytes.", 15);
+}
+
+static void
+a_buffer_is_filled_with_a_byte(void **state)
+{
+	scoped_buf buf = buf_make(5);
+
+	(void)state;
+	assert_true(buf_fill(&buf, ' ', 3));
+	assert_false(buf_fill(&buf, 'x', 3));
+	assert_true(buf_fill(&buf, '.', 2));
+	assert_string_equal(buf_string(&buf), "   ..");
+}
+
+static void
 numbers_are_plain_decimal_up_to_a_maximum(void **state)
 {
 	static const struct {
@@ -210,6 +240,8 @@ main(void)
 	    cmocka_unit_test(an_error_is_one_sentence_with_its_context_in_front),
 	    cmocka_unit_test(a_sentence_that_is_too_long_is_cut_visibly),
 	    cmocka_unit_test(a_buffer_takes_its_maximum_and_not_one_byte_more),
+	    cmocka_unit_test(a_print_is_whole_or_not_there),
+	    cmocka_unit_test(a_buffer_is_filled_with_a_byte),
 	    cmocka_unit_test(numbers_are_plain_decimal_up_to_a_maximum),
 	    cmocka_unit_test(a_tree_keeps_each_item_once_and_in_order),
 	    IN_FOLDER(a_replaced_file_has_its_bytes_and_mode_and_leaves_no_other),
