@@ -7,6 +7,7 @@
 #define NODE_TABLE_FILE_H
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct table_bucket {
 	const char *text;
 	size_t length;
 	struct table_mark mark;
+	bool copied; /* a small one is read instead of mapped */
 };
 
 /* Opens the live set below root (an absolute path). -ENOENT: none was published

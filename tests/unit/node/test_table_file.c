@@ -146,6 +146,34 @@ a_mapped_bucket_stays_as_it_is_while_another_is_published(void **state)
 	assert_memory_equal(new.text, "newer", 5);
 }
 
+/* A small bucket is read, a larger one mapped: both have the bytes and a mark that
+ * is right until the next one is published. */
+static void
+a_mark_is_current_until_another_is_published(void **state)
+{
+	static const size_t sizes[] = {1, 4096, 4097, 100000};
+	scoped_table_file file = {.directory = -1};
+	struct err err = {0};
+	scoped_free char *bytes = mem_new(100000, 1);
+
+	(void)state;
+	directory("table");
+	directory("table/64");
+	live("64");
+	memset(bytes, 'x', 100000);
+	assert_int_equal(table_file_open(root, &file, &err), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		scoped_bucket bucket = {0};
+		publish("7", bytes, sizes[i]);
+		assert_int_equal(table_bucket_map(&file, 7, &bucket, &err), 0);
+		assert_int_equal(bucket.length, sizes[i]);
+		assert_memory_equal(bucket.text, bytes, sizes[i]);
+		assert_true(table_mark_current(root, &bucket.mark));
+		publish("7", bytes, sizes[i]);
+		assert_false(table_mark_current(root, &bucket.mark));
+	}
+}
+
 static void
 what_cannot_be_a_bucket_is_refused(void **state)
 {
@@ -204,6 +232,7 @@ main(void)
 	    WITH_ROOT(a_link_to_anything_else_is_refused),
 	    WITH_ROOT(a_mapped_bucket_stays_as_it_is_while_another_is_published),
 	    WITH_ROOT(what_cannot_be_a_bucket_is_refused),
+	    WITH_ROOT(a_mark_is_current_until_another_is_published),
 	    WITH_ROOT(closing_twice_closes_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
