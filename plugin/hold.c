@@ -37,8 +37,7 @@ taking_open(const struct hold *hold, struct taking *taking, struct err *err)
 	    .store = LEASE_STORE_NONE,
 	    .directory = -1,
 	    .file = LEASE_FILE_NONE,
-	    .watch = DIR_WATCH_NONE,
-	    .deadline_ms = hold_now_ms() + (long)hold->wait_s * 1000};
+	    .watch = DIR_WATCH_NONE};
 	(void)lease_name(hold->who.container, hold->who.ifname, taking->name);
 	int rc = lease_store_open(hold->root, hold->who.network, true, &taking->store, err);
 	if (rc > 0)

@@ -160,8 +160,11 @@ static int
 wait_for(struct taking *taking, const struct cidr *cidr, const struct lease *holder,
     struct err *err)
 {
-	long left = taking->deadline_ms - hold_now_ms();
+	long now = hold_now_ms();
 
+	if (!taking->deadline_ms)
+		taking->deadline_ms = now + (long)taking->hold->wait_s * 1000;
+	long left = taking->deadline_ms - now;
 	if (left <= 0)
 		return not_in_time(taking, cidr, holder, err);
 	if (taking->watch.fd >= 0) {

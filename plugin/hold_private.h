@@ -14,7 +14,7 @@ struct taking {
 	char name[LEASE_NAME_MAX];
 	struct lease_file file;  /* our lease, locked except while we wait */
 	struct lease lease;
-	long deadline_ms;
+	long deadline_ms;        /* 0: nobody was waited for yet; most ADDs ask no clock */
 	struct dir_watch watch;
 };
 

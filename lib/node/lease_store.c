@@ -303,11 +303,17 @@ lease_write(const struct lease_file *file, const struct lease *lease, struct err
 	return 0;
 }
 
+/* By the file itself where we may (CAP_DAC_READ_SEARCH); the way through /proc is
+ * longer, and makes inodes there for each process that takes it. open(2), O_TMPFILE. */
 static int
 link_file(int fd, int directory, const char *name)
 {
 	char path[32];
 
+	if (linkat(fd, "", directory, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return errno;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) < 0 ? errno : 0;
 }

@@ -35,17 +35,21 @@ cookie_here(void)
 int
 netns_id_read(int netns, struct netns_id *ret_id, struct err *err)
 {
-	struct stat status;
+	struct stat theirs;
+	struct stat ours;
 	int own = -1;
-
-	if (fstat(netns, &status) < 0)
-		return err_errno(err, errno, "cannot look at a network namespace");
 	int rc = netns_enter(netns, &own, err);
+
 	if (rc)
 		return rc;
-	*ret_id = (struct netns_id){.inode = status.st_ino, .cookie = cookie_here()};
+	if (fstat(netns, &theirs) < 0 || fstat(own, &ours) < 0)
+		rc = err_errno(err, errno, "cannot look at a network namespace");
+	else if (theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino)
+		*ret_id = (struct netns_id){.inode = 0};
+	else
+		*ret_id = (struct netns_id){.inode = theirs.st_ino, .cookie = cookie_here()};
 	netns_leave(own);
-	return 0;
+	return rc;
 }
 
 bool

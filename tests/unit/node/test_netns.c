@@ -9,6 +9,7 @@
 
 #include "core/mem.h"
 #include "node/netns.h"
+#include "node/netns_id.h"
 #include "namespaces.h"
 
 static void
@@ -86,6 +87,24 @@ we_enter_another_one_and_come_back(void **state)
 	assert_false(own);
 }
 
+static void
+an_id_is_of_another_namespace_only(void **state)
+{
+	struct err err = {0};
+	scoped_fd int fd = -1;
+	struct netns_id id = {.inode = 7};
+
+	(void)state;
+	NEEDS_ROOT();
+	assert_int_equal(netns_open("/proc/self/ns/net", &fd, &err), 0);
+	assert_int_equal(netns_id_read(fd, &id, &err), 0);
+	assert_int_equal(id.inode, 0);
+	scoped_fd int other = other_namespace();
+	assert_int_equal(netns_id_read(other, &id, &err), 0);
+	assert_true(id.inode != 0);
+	assert_true(netns_id_equal(&id, &id));
+}
+
 int
 main(void)
 {
@@ -95,6 +114,7 @@ main(void)
 	    cmocka_unit_test(a_fifo_in_its_place_does_not_hold_us),
 	    cmocka_unit_test(our_own_namespace_is_known),
 	    cmocka_unit_test(we_enter_another_one_and_come_back),
+	    cmocka_unit_test(an_id_is_of_another_namespace_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
