@@ -1,6 +1,6 @@
 # staticip. `make help` lists the targets.
 #
-# CC=clang, SAN=address|fuzz|coverage and O=DIR make variants, each in an output
+# CC=clang, SAN=address|fuzz|coverage|valgrind and O=DIR make variants, each in an output
 # folder of its own; V=1 shows the commands.
 
 .DELETE_ON_ERROR:
@@ -43,9 +43,11 @@ SAN_address := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 SAN_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	-fprofile-instr-generate -fcoverage-mapping
 SAN_coverage := -O0 --coverage
+# no sanitizer: linked dynamically, so that memcheck knows the allocator
+SAN_valgrind := -O1
 OPTIMIZE := $(if $(SAN),$(SAN_$(SAN)),-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 ifneq ($(SAN),)
-$(if $(SAN_$(SAN)),,$(error SAN is one of address, fuzz, coverage))
+$(if $(SAN_$(SAN)),,$(error SAN is one of address, fuzz, coverage, valgrind))
 endif
 
 # Which packages a layer may see; third-party headers are not ours to warn about.
@@ -189,6 +191,24 @@ fuzz: ## fuzz every parser, FUZZ_SECONDS (30) each; prints the corpus's coverage
 	$(Q)tests/fuzz/run.sh
 fuzz-build: $(FUZZ_BIN)
 
+# ---- measuring: tests/bench ---------------------------------------------------
+
+BENCH := $(O)/tests/bench/plugin_bench $(O)/tests/bench/empty
+# Static and small: what it starts never counts less memory than it has itself.
+$(O)/tests/bench/plugin_bench: tests/bench/plugin_bench.c $(PROBED)
+	$(Q)mkdir -p $(@D); echo "  CCLD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) -static -o $@ $<
+$(O)/tests/bench/empty: tests/bench/empty.c
+	$(Q)mkdir -p $(@D); echo "  CCLD    $@"
+	$(Q)$(CC) -O2 -static -o $@ $<
+.PHONY: bench bench-tools
+bench-tools: $(BENCH)
+bench: $(O)/staticip $(BENCH) ## the plugin against an empty process and the reference plugins; fails when a budget is missed
+	$(Q)tests/deps.sh test
+	$(Q)test -x build/cluster-bin/cni/host-local || tests/cluster/build.sh cni
+	$(Q)mkdir -p $(O)/bench
+	$(Q)tests/bench/run.sh plugin.py $(O)/staticip $(O)/tests/bench/empty $(O)/tests/bench/plugin_bench $(O)/bench/plugin.md $(ROUNDS)
+
 # ---- checks -----------------------------------------------------------------
 
 .PHONY: check check-layers check-headers check-banned check-warnings
@@ -241,7 +261,8 @@ format: ## clang-format over the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
 clean: ## remove what was built; the test cluster's programs stay (build/cluster-bin)
 	$(Q)rm -rf build/lib build/plugin build/agent build/controller build/tests build/*.a build/staticip* \
-		build/address build/fuzz build/coverage build/gcc build/clang build/probed.mk build/images
+		build/address build/fuzz build/coverage build/valgrind build/gcc build/clang build/bench \
+		build/probed.mk build/images
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
 

@@ -1,0 +1,157 @@
+"""What is measured, and where: tables, network namespaces, and the contenders with what
+each is asked. Everything lies below /run, which run.sh has made ours."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(TOP, "tests", "scenarios"))
+import tables  # noqa: E402
+
+WORK = "/run/bench"
+PODS = 110  # what a kubelet allows by default, and starts at once after a reboot
+REFERENCE = os.path.join(TOP, "build", "cluster-bin", "cni")
+ROUTES_MAX = int(re.search(r"\bROUTES_MAX = (\d+)", open(os.path.join(TOP, "lib/core/bounds.h")).read()).group(1))
+
+
+def address(number):
+    return "10.%d.%d.%d" % (number >> 16, number >> 8 & 255, number & 255)
+
+
+def make_table(rows, buckets):
+    """rows pods, of allocations of 100 each, with a gateway and a route; returns its path."""
+    root = "%s/table-%d-%d" % (WORK, rows, buckets)
+    pods = {"mynet/default/p-%d" % i: {"p": "default/a%d" % (i // 100), "ips": [address(i + 256) + "/8"],
+                                       "gw": ["10.255.255.1"]} for i in range(rows)}
+    profiles = {"default/a%d" % i: {"uid": "u-1", "routes": [{"dst": "10.9.0.0/16"}]} for i in range(rows // 100 + 1)}
+    tables.publish({"mynet": tables.network("mynet")}, pods, profiles, buckets, root)
+    return root + "/table"
+
+
+def make_namespaces(count):
+    """Pods as a main plugin leaves them: an interface that is up and has an address. The
+    chained role has one of its own: a DEL of the IPAM role sets the interface down."""
+    for name in ["chain"] + ["b%d" % i for i in range(count)]:
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        lines = ["link add eth0 type veth peer name peer0", "link set peer0 up", "link set eth0 up",
+                 "addr add 10.131.0.43/16 dev eth0"]
+        subprocess.run(["ip", "-n", name, "-batch", "-"], input="\n".join(lines).encode(), check=True)
+
+
+def make_store(leases):
+    """A store of host-local with so many leases of others; returns its dataDir."""
+    data = "%s/host-local-%d" % (WORK, leases)
+    os.makedirs(data + "/mynet")
+    for i in range(leases):
+        with open("%s/mynet/%s" % (data, address((131 << 16) + 256 + i)), "w") as f:
+            f.write("other-%d\r\neth0" % i)
+    return data
+
+
+class Contender:
+    """One who is started: as the driver wants it (lines), and by us (run)."""
+
+    def __init__(self, name, program, conf=None, env=None, every=1, spread=1, table=None, undo=None):
+        self.name, self.every, self.spread, self.table = name, every, spread, table
+        # copies in tmpfs: no contender pays for another file system
+        self.program = "%s/%s" % (WORK, os.path.relpath(program, TOP).replace("/", "-"))
+        if not os.path.exists(self.program):
+            shutil.copy(program, self.program)
+        self.undo = {True: self.program, None: None}.get(undo, undo)
+        self.input = "%s/%s.json" % (WORK, name)
+        with open(self.input, "w") as f:
+            json.dump(conf or {}, f)
+        self.env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c{i}", "CNI_NETNS": "/run/netns/b{i}",
+                    "CNI_IFNAME": "eth0", "CNI_PATH": "/opt/cni/bin",
+                    "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=p-{i};"
+                                "K8S_POD_INFRA_CONTAINER_ID=c;K8S_POD_UID=u-{i}"}
+        self.env.update(env or {})
+
+    def lines(self):
+        lines = ["contender " + self.name, "exec " + self.program, "input " + self.input,
+                 "every %d" % self.every, "spread %d" % self.spread]
+        lines += ["env %s=%s" % pair for pair in self.env.items()]
+        if self.table:
+            lines.append("link %s/table %s" % (tables.ROOT, self.table))
+        if self.undo:
+            lines.append("undo " + self.undo)
+        return lines
+
+    def run(self, number=0, verb="ADD", wrap=()):
+        """Starts it once; the driver's undo is not made. Returns the finished process."""
+        if self.table:
+            link = tables.ROOT + "/table"
+            if os.path.islink(link):
+                os.unlink(link)
+            os.symlink(self.table, link)
+        env = {k: v.replace("{i}", str(number)) for k, v in self.env.items()}
+        env["CNI_COMMAND"] = verb
+        with open(self.input) as source:
+            done = subprocess.run(list(wrap) + [self.program], env=env, stdin=source, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=120)
+        return done
+
+    def run_undo(self, number=0):
+        if self.undo == self.program:
+            self.run(number, "DEL")
+        elif self.undo:
+            subprocess.run(self.undo.split(), check=True)
+
+
+def conf(ipam):
+    return {"cniVersion": "1.0.0", "name": "mynet", "type": "macvlan", "ipam": ipam}
+
+
+def routes_conf(count):
+    return {"cniVersion": "1.0.0", "name": "mynet", "type": "staticip",
+            "routes": [{"dst": "10.200.%d.0/24" % i, "gw": "10.131.0.1"} for i in range(count)],
+            "prevResult": {"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": "/run/netns/chain"}],
+                           "ips": [{"address": "10.131.0.43/16", "interface": 0}]}}
+
+
+def ours(name, plugin, table, pods, ipam=None, **more):
+    return Contender(name, plugin, conf(ipam or {"type": "staticip"}), spread=min(pods, PODS), table=table,
+                     undo=True, **more)
+
+
+def chained(plugin, count, every):
+    return Contender("ours, %d routes chained" % count, plugin, routes_conf(count), every=every,
+                     env={"CNI_NETNS": "/run/netns/chain"},
+                     undo="/usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin ip -n chain -4 route flush root 10.200.0.0/16")
+
+
+def static(every):
+    return Contender("static", REFERENCE + "/static", conf(
+        {"type": "static", "addresses": [{"address": "10.131.0.43/8", "gateway": "10.255.255.1"}],
+         "routes": [{"dst": "10.9.0.0/16"}]}), every=every)
+
+
+def host_local(leases, every):
+    return Contender("host-local, %d leases" % leases, REFERENCE + "/host-local", conf(
+        {"type": "host-local", "dataDir": make_store(leases), "routes": [{"dst": "10.9.0.0/16"}],
+         "ranges": [[{"subnet": "10.131.0.0/16", "gateway": "10.131.0.1"}]]}), every=every, spread=PODS, undo=True)
+
+
+def empty(program):
+    return Contender("empty", program)
+
+
+def inline(plugin):
+    """Sources without a cluster, as far as this plugin has them."""
+    found = []
+    for what, ipam in (("addresses", {"addresses": [{"address": "10.132.0.43/16", "gateway": "10.132.0.1"}],
+                                      "routes": [{"dst": "10.9.0.0/16"}]}),
+                       ("a range", {"ranges": [[{"subnet": "10.133.0.0/16", "gateway": "10.133.0.1"}]],
+                                    "routes": [{"dst": "10.9.0.0/16"}]})):
+        contender = ours("ours, inline " + what, plugin, None, PODS, dict(ipam, type="staticip"))
+        done = contender.run()
+        contender.run_undo()
+        if done.returncode == 0:
+            found.append(contender)
+        else:
+            print("left out: %s: %s" % (contender.name, done.stdout.decode()[:160]))
+    return found

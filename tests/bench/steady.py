@@ -1,0 +1,115 @@
+"""Gates that do not depend on the clock. See steady.sh.
+
+usage: run.sh steady.py PLUGIN EMPTY MEMCHECK_PLUGIN"""
+import json
+import sys
+import traceback
+
+import counts
+import setting
+
+# What was measured, with a little room: who passes one of them has made a call dearer.
+ADD_OF_EMPTY_MAX = 11.5       # instructions, measured 10.8
+ROWS_GROWTH_MAX = 1.05        # from 1 to 100 000 rows, measured 1.03
+ROUTE_INSTRUCTIONS_MAX = 42e3  # measured 38 500
+ADD_CALLS_MAX = 67            # measured 65, of which 14 are libc's start
+DEL_CALLS_MAX = 91            # measured 89
+CHAIN_CALLS_MAX = 47          # and two for each route, measured 46
+TRIES = 4                     # json-c's hash has a random seed: a start costs 1 % more or less
+NEVER = ("connect", "clone", "fork", "vfork", "execveat", "futex")
+
+
+class Gates:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def case(self, name, act, *arguments):
+        try:
+            act(*arguments)
+            self.passed += 1
+        except Exception as e:
+            self.failed += 1
+            print("FAIL %s: %s" % (name, e if isinstance(e, AssertionError) else traceback.format_exc()))
+
+    def at_most(self, name, value, most, shown=""):
+        def act():
+            assert value <= most, "%.2f, at most %.2f are allowed %s" % (value, most, shown)
+        print("%s: %.2f (at most %.2f)" % (name, value, most))
+        self.case(name, act)
+
+
+def count_instructions(gates, plugin, empty):
+    base = counts.instructions(setting.empty(empty))
+    tables = {(n, k): setting.make_table(n, k) for n, k in ((1, 64), (1000, 64), (100000, 1024))}
+    adds = {}
+    for (rows, buckets), table in tables.items():
+        contender = setting.ours("ours, %d rows" % rows, plugin, table, rows)
+        pods = min(rows, setting.PODS)
+        adds[rows] = min(counts.instructions(contender, i * (pods - 1) // TRIES) for i in range(TRIES))
+        gates.at_most("instructions of an ADD, %d rows, x empty" % rows, adds[rows] / base, ADD_OF_EMPTY_MAX)
+    for rows in (1000, 100000):
+        gates.at_most("instructions of an ADD, %d rows, x 1 row" % rows, adds[rows] / adds[1], ROWS_GROWTH_MAX)
+    few, many = (counts.instructions(setting.chained(plugin, n, 1)) for n in (10, 50))
+    gates.at_most("instructions of a route more", (many - few) / 40, ROUTE_INSTRUCTIONS_MAX)
+
+
+def count_calls(gates, plugin):
+    contender = setting.ours("ours", plugin, setting.make_table(100, 64), 100)
+    contender.run()  # the folders of the leases are made once in a boot
+    contender.run_undo()
+    for verb, most in (("ADD", ADD_CALLS_MAX), ("DEL", DEL_CALLS_MAX)):
+        calls = counts.system_calls(contender, verb)
+        gates.at_most("system calls of " + verb, sum(calls.values()), most, dict(calls))
+        gates.at_most("calls of %s that it never needs" % verb, sum(calls[name] for name in NEVER), 0, dict(calls))
+    for routes in (1, 10):
+        chained = setting.chained(plugin, routes, 1)
+        calls = counts.system_calls(chained)
+        chained.run_undo()
+        gates.at_most("system calls of the chained ADD, %d routes" % routes, sum(calls.values()),
+                      CHAIN_CALLS_MAX + 2 * routes, dict(calls))
+
+
+def memcheck(contender, verb, want, wrap):
+    done = contender.run(0, verb, wrap)
+    with open(counts.LOG) as file:
+        log = file.read()[:4000]
+    assert done.returncode != 99, log
+    assert "HEAP SUMMARY" in log and "total heap usage: 0 allocs" not in log, "memcheck does not see the heap: " + log
+    assert done.returncode == want, "exit %d | %s | %s" % (done.returncode, done.stdout, done.stderr)
+
+
+def check_memory(gates, plugin):
+    """Every verb of both roles, refusals among them."""
+    wrap = ["/usr/bin/valgrind", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect",
+            "--errors-for-leak-kinds=definite,indirect", "--log-file=" + counts.LOG]
+    ours = setting.ours("ours", plugin, setting.make_table(1000, 64), 100)
+    with open(ours.input) as file:
+        conf = json.load(file)
+    conf["prevResult"] = {"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": "/run/netns/b0"}],
+                          "ips": [{"address": setting.address(256) + "/8", "interface": 0}]}
+    conf["cni.dev/valid-attachments"] = [{"containerID": "c0", "ifname": "eth0"}]
+    conf["cniVersion"] = "1.1.0"
+    with open(ours.input, "w") as file:
+        json.dump(conf, file)
+    none = setting.ours("nobody", plugin, ours.table, 1,
+                        env={"CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=nobody"})
+    chained = setting.chained(plugin, 10, 1)
+    for contender, verb, want in (
+            (ours, "VERSION", 0), (ours, "STATUS", 0), (ours, "ADD", 0), (ours, "CHECK", 0), (ours, "GC", 0),
+            (ours, "DEL", 0), (ours, "DEL", 0), (none, "ADD", 1), (none, "NOVERB", 1),
+            (chained, "ADD", 0), (chained, "CHECK", 0), (chained, "DEL", 0)):
+        gates.case("memcheck, %s of %s" % (verb, contender.name), memcheck, contender, verb, want, wrap)
+
+
+def main():
+    plugin, empty, memcheck_plugin = sys.argv[1:4]
+    gates = Gates()
+    setting.make_namespaces(setting.PODS)
+    count_instructions(gates, plugin, empty)
+    count_calls(gates, plugin)
+    check_memory(gates, memcheck_plugin)
+    print("steady: %d passed, %d failed" % (gates.passed, gates.failed))
+    sys.exit(1 if gates.failed or not gates.passed else 0)
+
+
+main()
