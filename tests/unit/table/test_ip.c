@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,6 +43,22 @@ canonical_addresses_come_back_as_written(void **state)
 		char text[ADDRESS_TEXT_MAX];
 		struct cidr parsed = cidr(good[i]);
 		assert_string_equal(cidr_print(&parsed, text), good[i]);
+	}
+}
+
+static void
+every_byte_is_printed_as_inet_ntop_prints_it(void **state)
+{
+	struct ip ip = {.family = 4};
+	char text[ADDRESS_TEXT_MAX];
+	char wanted[ADDRESS_TEXT_MAX];
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		for (unsigned i = 0; i < 4; i++)
+			ip.bytes[i] = (uint8_t)(byte * (i + 1) + i);
+		assert_non_null(inet_ntop(AF_INET, ip.bytes, wanted, sizeof(wanted)));
+		assert_string_equal(ip_print(&ip, text), wanted);
 	}
 }
 
@@ -205,6 +222,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(canonical_addresses_come_back_as_written),
+	    cmocka_unit_test(every_byte_is_printed_as_inet_ntop_prints_it),
 	    cmocka_unit_test(other_spellings_are_refused_with_the_right_one),
 	    cmocka_unit_test(adding_carries_and_stops_at_the_last_address),
 	    cmocka_unit_test(ranges_count_their_addresses),
