@@ -198,20 +198,26 @@ same_addresses(const struct row *a, const struct row *b)
 	return true;
 }
 
-int
-lookup_again(const char *root, const struct lookup *asked,
+static int
+look_and_compare(const char *root, const struct lookup *asked,
     const struct lookup_answer *answer, struct err *err)
 {
 	struct lookup_answer now;
-
-	if (table_mark_current(root, &answer->marks[0]) &&
-	    table_mark_current(root, &answer->marks[1]))
-		return 1;
 	int rc = lookup_pod(root, asked, &now, err);
+
 	if (rc)
 		return rc;
 	return strcmp(now.network.domain, answer->network.domain) == 0 &&
 	    same_addresses(&now.row, &answer->row);
+}
+
+int
+lookup_again(const char *root, const struct lookup *asked,
+    const struct lookup_answer *answer, struct err *err)
+{
+	if (table_marks_current(root, answer->marks, 2))
+		return 1;
+	return look_and_compare(root, asked, answer, err);
 }
 
 int

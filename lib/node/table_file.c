@@ -129,20 +129,29 @@ table_bucket_map(const struct table_file *file, unsigned number,
 	return rc;
 }
 
-bool
-table_mark_current(const char *root, const struct table_mark *mark)
+/* By number and not through the link, as they were read. */
+static bool
+is_current(const char *root, const struct table_mark *mark)
 {
 	struct stat status;
-	char target[16] = "";
-	scoped_free char *live = mem_format("%s/table/live", root);
-	scoped_free char *path = mem_format("%s/%u", live, mark->number);
-	char wanted[16];
+	scoped_free char *path = mem_format("%s/table/%u/%u", root, mark->buckets, mark->number);
 
-	(void)snprintf(wanted, sizeof(wanted), "%u", mark->buckets);
-	return readlink(live, target, sizeof(target) - 1) > 0 && strcmp(target, wanted) == 0 &&
-	    stat(path, &status) == 0 && status.st_ino == mark->inode &&
+	return stat(path, &status) == 0 && status.st_ino == mark->inode &&
 	    status.st_ctim.tv_sec == mark->seconds &&
 	    status.st_ctim.tv_nsec == mark->nanoseconds;
+}
+
+bool
+table_marks_current(const char *root, const struct table_mark *marks, unsigned count)
+{
+	unsigned buckets = 0;
+
+	if (read_live(root, &buckets, NULL))
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (marks[i].buckets != buckets || !is_current(root, &marks[i]))
+			return false;
+	return true;
 }
 
 void

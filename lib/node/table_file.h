@@ -47,9 +47,9 @@ void table_file_close(struct table_file *file);
  * TABLE_BYTES_MAX. The bytes are what the agent verified. */
 int table_bucket_map(const struct table_file *file, unsigned number,
     struct table_bucket *ret_bucket, struct err *err);
-/* Whether the mark's bucket is still what is published below root. Anything that
- * cannot be looked at is not. */
-bool table_mark_current(const char *root, const struct table_mark *mark);
+/* Whether the buckets of all marks are still what is published below root. Anything
+ * that cannot be looked at is not. */
+bool table_marks_current(const char *root, const struct table_mark *marks, unsigned count);
 /* Fine on a zeroed bucket. */
 void table_bucket_unmap(struct table_bucket *bucket);
 #define scoped_bucket __attribute__((cleanup(table_bucket_unmap))) struct table_bucket

@@ -168,10 +168,23 @@ a_mark_is_current_until_another_is_published(void **state)
 		assert_int_equal(table_bucket_map(&file, 7, &bucket, &err), 0);
 		assert_int_equal(bucket.length, sizes[i]);
 		assert_memory_equal(bucket.text, bytes, sizes[i]);
-		assert_true(table_mark_current(root, &bucket.mark));
+		assert_true(table_marks_current(root, &bucket.mark, 1));
 		publish("7", bytes, sizes[i]);
-		assert_false(table_mark_current(root, &bucket.mark));
+		assert_false(table_marks_current(root, &bucket.mark, 1));
 	}
+	struct table_mark marks[2] = {{0}, {0}};
+	for (unsigned i = 0; i < 2; i++) {
+		scoped_bucket bucket = {0};
+		publish(i ? "8" : "7", "x", 1);
+		assert_int_equal(table_bucket_map(&file, 7 + i, &bucket, &err), 0);
+		marks[i] = bucket.mark;
+	}
+	assert_true(table_marks_current(root, marks, 2));
+	publish("8", "x", 1);
+	assert_false(table_marks_current(root, marks, 2));
+	assert_true(table_marks_current(root, marks, 1));
+	live("1");
+	assert_false(table_marks_current(root, marks, 1));
 }
 
 static void
