@@ -7,7 +7,7 @@
  *   contender NAME
  *   exec PATH
  *   every N                 it takes part in every Nth round only
- *   spread N                {i} counts from 0 to N - 1 (110)
+ *   spread N                {i} counts from 0 to N - 1
  *   input FILE              its standard input
  *   link PATH TARGET        before each start, outside the clock, PATH is made a
  *                           symbolic link to TARGET
@@ -137,29 +137,38 @@ parse(FILE *file)
 		if (strcmp(key, "contender") == 0) {
 			if (contender_count == CONTENDERS_MAX)
 				die("too many contenders", value);
-			contenders[contender_count++] = (struct contender){
-			    .name = copy(value), .input = copy("/dev/null"), .every = 1, .spread = 110};
+			contenders[contender_count++] = (struct contender){.name = copy(value),
+			    .input = copy("/dev/null"),
+			    .every = 1,
+			    .spread = 1};
 		} else if (contender_count) {
 			parse_setting(&contenders[contender_count - 1], key, value);
 		}
 	}
 }
 
-/* The environment with the number filled in, into bytes; for the undo as DEL. */
+/* from with {i} as the number, into out. */
+static void
+fill_in(const char *from, unsigned number, char out[ENV_BYTES_MAX])
+{
+	const char *mark = strstr(from, "{i}");
+	size_t before = mark ? (size_t)(mark - from) : strlen(from);
+	int length = snprintf(out, ENV_BYTES_MAX, "%.*s", (int)before, from);
+
+	if (mark)
+		length += snprintf(out + before, ENV_BYTES_MAX - before, "%u%s", number, mark + 3);
+	if (length >= ENV_BYTES_MAX)
+		die("an environment string is too long", from);
+}
+
+/* The environment of a start; for the undo as DEL. */
 static void
 make_env(const struct contender *c, unsigned number, bool undo, char bytes[][ENV_BYTES_MAX],
     char **ret_env)
 {
 	for (unsigned i = 0; i < c->env_count; i++) {
-		const char *from = c->env[i];
-		const char *mark = strstr(from, "{i}");
-		if (undo && strcmp(from, "CNI_COMMAND=ADD") == 0)
-			from = "CNI_COMMAND=DEL";
-		int length = mark ? snprintf(bytes[i], ENV_BYTES_MAX, "%.*s%u%s", (int)(mark - from),
-		                        from, number, mark + 3)
-		                  : snprintf(bytes[i], ENV_BYTES_MAX, "%s", from);
-		if (length >= ENV_BYTES_MAX)
-			die("an environment string is too long", from);
+		bool command = strcmp(c->env[i], "CNI_COMMAND=ADD") == 0;
+		fill_in(undo && command ? "CNI_COMMAND=DEL" : c->env[i], number, bytes[i]);
 		ret_env[i] = bytes[i];
 	}
 	ret_env[c->env_count] = NULL;
@@ -236,9 +245,10 @@ finish(const struct contender *c, struct start *start, unsigned number, int stat
 	if (file < 0 || length < 0 || write(file, bytes, (size_t)length) != length)
 		die("cannot keep the answer", path);
 	(void)close(file);
-	errno = 0;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		die("a start failed; its answer is there", path);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	(void)fprintf(stderr, "plugin-bench: %s failed: %.*s\n", c->name, (int)length, bytes);
+	exit(1);
 }
 
 static void
@@ -270,9 +280,10 @@ undo(struct contender *c, unsigned number)
 	(void)close(start.input);
 	(void)close(start.output);
 	(void)close(start.error);
-	errno = 0;
-	if (status)
-		die("the undo failed", c->name);
+	if (!status)
+		return;
+	(void)fprintf(stderr, "plugin-bench: the undo of %s failed\n", c->name);
+	exit(1);
 }
 
 static long
