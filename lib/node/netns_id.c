@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/nsfs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +21,9 @@
 /* "net:[4026531840]", what the links in /proc/PID/ns and the roots of nsfs mounts
  * say (namespaces(7)). */
 enum { NSFS_NAME_MAX = 32 };
+
+/* NS_GET_ID of linux/nsfs.h, which is newer than the headers that we build with. */
+#define NSFS_GET_ID _IOR(NSIO, 13, uint64_t)
 
 /* Any socket will do, and this kind needs no protocol of the namespace's. */
 static uint64_t
@@ -32,8 +38,9 @@ cookie_here(void)
 	return cookie;
 }
 
-int
-netns_id_read(int netns, struct netns_id *ret_id, struct err *err)
+/* Reads from inside, which every kernel allows. */
+static int
+read_inside(int netns, struct netns_id *ret_id, struct err *err)
 {
 	struct stat theirs;
 	struct stat ours;
@@ -50,6 +57,25 @@ netns_id_read(int netns, struct netns_id *ret_id, struct err *err)
 		*ret_id = (struct netns_id){.inode = theirs.st_ino, .cookie = cookie_here()};
 	netns_leave(own);
 	return rc;
+}
+
+/* From Linux 6.18 on a namespace's file tells its number, which is the cookie:
+ * nobody has to go in, and that is seven calls less in an ADD. */
+int
+netns_id_read(int netns, struct netns_id *ret_id, struct err *err)
+{
+	struct stat status;
+	uint64_t theirs = 0;
+	uint64_t ours = ioctl(netns, NSFS_GET_ID, &theirs) < 0 ? 0 : cookie_here();
+
+	if (ours == 0 || theirs == 0)
+		return read_inside(netns, ret_id, err);
+	if (fstat(netns, &status) < 0)
+		return err_errno(err, errno, "cannot look at a network namespace");
+	*ret_id = (struct netns_id){.inode = 0};
+	if (theirs != ours)
+		*ret_id = (struct netns_id){.inode = status.st_ino, .cookie = theirs};
+	return 0;
 }
 
 bool

@@ -14,8 +14,8 @@ struct netns_id {
 	                  * 0 = the kernel has none */
 };
 
-/* Reads both of an open namespace; it is entered for a moment. Our own is no pod's:
- * it gives an unknown id. */
+/* Reads both of an open namespace; before Linux 6.18 it is entered for a
+ * moment. Our own is no pod's: it gives an unknown id. */
 int netns_id_read(int netns, struct netns_id *ret_id, struct err *err);
 /* Unknown ids are equal to nothing. */
 bool netns_id_equal(const struct netns_id *a, const struct netns_id *b);

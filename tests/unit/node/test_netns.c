@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -105,6 +106,28 @@ an_id_is_of_another_namespace_only(void **state)
 	assert_true(netns_id_equal(&id, &id));
 }
 
+/* Whichever way the kernel tells it: leases compare it over the life of a boot. */
+static void
+the_id_has_the_cookie_of_the_sockets_inside(void **state)
+{
+	struct err err = {0};
+	struct netns_id id = {0};
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+	int way_back = -1;
+
+	(void)state;
+	NEEDS_ROOT();
+	scoped_fd int other = other_namespace();
+	assert_int_equal(netns_id_read(other, &id, &err), 0);
+	assert_int_equal(netns_enter(other, &way_back, &err), 0);
+	scoped_fd int inside = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	netns_leave(way_back);
+	if (getsockopt(inside, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0)
+		assert_true(cookie != 0);
+	assert_int_equal(id.cookie, cookie);
+}
+
 int
 main(void)
 {
@@ -115,6 +138,7 @@ main(void)
 	    cmocka_unit_test(our_own_namespace_is_known),
 	    cmocka_unit_test(we_enter_another_one_and_come_back),
 	    cmocka_unit_test(an_id_is_of_another_namespace_only),
+	    cmocka_unit_test(the_id_has_the_cookie_of_the_sockets_inside),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
