@@ -179,7 +179,7 @@ read_routes(struct json_object *ipam, struct source *source, struct err *err)
 	if (!array)
 		return 0;
 	source->routes = mem_new(1, sizeof(*source->routes));
-	if (routes_decode(array, "ipam.routes", true, source->routes, err))
+	if (routes_decode(array, "ipam.routes", ROUTE_LAX, source->routes, err))
 		return cni_error_as(err, CNI_ERROR_CONFIG);
 	return 0;
 }
