@@ -141,17 +141,9 @@ def empty(program):
 
 
 def inline(plugin):
-    """Sources without a cluster, as far as this plugin has them."""
-    found = []
-    for what, ipam in (("addresses", {"addresses": [{"address": "10.132.0.43/16", "gateway": "10.132.0.1"}],
-                                      "routes": [{"dst": "10.9.0.0/16"}]}),
-                       ("a range", {"ranges": [[{"subnet": "10.133.0.0/16", "gateway": "10.133.0.1"}]],
-                                    "routes": [{"dst": "10.9.0.0/16"}]})):
-        contender = ours("ours, inline " + what, plugin, None, PODS, dict(ipam, type="staticip"))
-        done = contender.run()
-        contender.run_undo()
-        if done.returncode == 0:
-            found.append(contender)
-        else:
-            print("left out: %s: %s" % (contender.name, done.stdout.decode()[:160]))
-    return found
+    """Sources without a cluster: their nodes have no tables."""
+    routes = [{"dst": "10.9.0.0/16"}]
+    fixed = {"addresses": [{"address": "10.132.0.43/16", "gateway": "10.132.0.1"}], "routes": routes}
+    dynamic = {"ranges": [[{"subnet": "10.133.0.0/16", "gateway": "10.133.0.1"}]], "routes": routes}
+    return [ours("ours, inline " + what, plugin, WORK + "/no-table", PODS, dict(ipam, type="staticip"))
+            for what, ipam in (("addresses", fixed), ("a range", dynamic))]
