@@ -1,0 +1,54 @@
+package call
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+)
+
+// translated is the request as staticip wants it. Nothing but what README.md's table
+// lists is changed; the reference's own executables get it as it is.
+func translated(request []byte) ([]byte, error) {
+	var conf map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(request))
+	decoder.UseNumber()
+	if os.Getenv("REFERENCE_WITH") != "staticip" || decoder.Decode(&conf) != nil {
+		return request, nil
+	}
+	rename(conf, "RuntimeConfig", "runtimeConfig")
+	if ipam, ok := conf["ipam"].(map[string]any); ok {
+		translateIPAM(ipam)
+	}
+	if conf["type"] == "sbr" {
+		translateSBR(conf)
+	}
+	return json.Marshal(conf)
+}
+
+func translateIPAM(ipam map[string]any) {
+	if ipam["type"] == "static" || ipam["type"] == "host-local" {
+		ipam["type"] = "staticip"
+	}
+	delete(ipam, "dataDir")
+}
+
+func translateSBR(conf map[string]any) {
+	conf["type"] = "staticip"
+	conf["sourceRouting"] = true
+	if table, ok := conf["table"]; ok {
+		conf["sourceRouting"] = map[string]any{"table": table}
+		delete(conf, "table")
+	}
+}
+
+func rename(object map[string]any, from, to string) {
+	if value, ok := object[from]; ok {
+		object[to] = value
+		delete(object, from)
+	}
+}
+
+// theirWords: a suite compares whole sentences, ours say more.
+func theirWords(sentence string) string {
+	return sentence
+}
