@@ -78,19 +78,25 @@ kernel_lacks() {
 	! unshare --net sh -c "$add" >/dev/null 2>&1
 }
 
+# The lines of a list about a suite, without that column.
+lines_about() {
+	local suite rest
+	while IFS=$'\t' read -r suite rest; do
+		[ "$suite" != "$1" ] || echo "$rest"
+	done <"$HERE/$2"
+}
+
 # The cases of a suite that are not run here: lines REGEX<TAB>REASON.
 not_run() {
-	local suite when regex reason
-	while IFS=$'\t' read -r suite when regex reason; do
-		[ "$suite" = "$1" ] || continue
-		case $when in
-		always | "$with") ;;
-		no-*) kernel_lacks "${when#no-}" || continue ;;
-		*) continue ;;
-		esac
+	local when regex reason
+	while IFS=$'\t' read -r when regex reason; do
+		[[ $when != no-* ]] || kernel_lacks "${when#no-}" || continue
 		printf '%s\t%s\n' "$regex" "$reason"
-	done <"$HERE/not-run.tsv"
+	done < <(lines_about "$1" not-run.tsv)
 }
+
+# How a suite's cases fail with staticip: lines REGEX<TAB>FAILURE<TAB>REASON.
+differences() { [ "$with" = reference ] || lines_about "$1" differences.tsv; }
 
 # ---- running ----------------------------------------------------------------
 
@@ -115,53 +121,66 @@ run_suite() {
 	child=
 }
 
-# How many cases of the report are in a state, and their names.
+# ---- judging ----------------------------------------------------------------
+
+# The report as lines STATE<TAB>NAME<TAB>LINE<TAB>WHY.
 cases() {
-	jq -r --arg state "$2" '.[].SpecReports[] | select(.LeafNodeType == "It" and .State == $state)
-		| (.ContainerHierarchyTexts + [.LeafNodeText]) | join(" ")' "$WORK/$1.json"
+	jq -r '.[].SpecReports[] | select(.LeafNodeType == "It" or (.State | test("passed|skipped") | not))
+		| [.State, (.ContainerHierarchyTexts // [] | join(" ")) + " " + .LeafNodeText, .Failure.Location.LineNumber // 0,
+		   (.Failure.Message // "" | gsub("0x[0-9a-f]+"; "0x") | gsub("\\s+"; " ") | .[:500])] | @tsv' "$WORK/$1.json"
 }
 
-# One line for a case that fails in the same way in several versions, 20 at most.
-show_failures() {
-	jq -r --arg suite "$1" '[.[].SpecReports[] | select(.State != "passed" and .State != "skipped") |
-		{version: (.LeafNodeText | capture("^\\[(?<v>[0-9.]+)\\]").v // "-"),
-		 name: (.LeafNodeText | sub("^\\[[0-9.]+\\] "; "")), line: .Failure.Location.LineNumber,
-		 why: (.Failure.Message | gsub("0x[0-9a-f]+"; "0x") | gsub("\\s+"; " ") | .[:400])}]
-		| group_by([.name, .line, .why]) | .[:20][] | "   FAIL \($suite) \([.[].version] | join(" ")): \(.[0].name), line \(.[0].line): \(.[0].why)"' \
-		"$WORK/$1.json"
-}
-
-# Prints what was left out and why; a line that matches nothing is out of date.
-show_not_run() {
-	local name=$1 regex reason count stale=0
+# Divides the cases into $WORK/NAME.{passed,not-run,differ,failed}; a line of a list
+# that fits no case is out of date, and counts as a failure.
+divide() {
+	local name=$1 regex failure reason lines
+	local report=$WORK/$name.report left=$WORK/$name.failed
+	cases "$name" >"$report"
+	grep -P '^passed\t' "$report" >"$WORK/$name.passed"
+	grep -P '^(skipped|pending)\t' "$report" >"$WORK/$name.not-run"
+	grep -vP '^(passed|skipped|pending)\t' "$report" >"$left"
+	: >"$WORK/$name.differ" >"$WORK/$name.stale"
 	while IFS=$'\t' read -r regex reason; do
-		count=$(cases "$name" skipped | grep -cE -- "$regex")
-		echo "ok $name: $count cases /$regex/ # skip $reason"
-		[ "$count" != 0 ] || { echo "   FAIL $name: no case matches /$regex/ of not-run.tsv"; stale=$((stale + 1)); }
+		lines=$(grep -cP -- "$regex" "$WORK/$name.not-run")
+		echo "ok $name: $lines cases /$regex/ # skip $reason"
+		[ "$lines" != 0 ] || echo "stale	no case is /$regex/ of not-run.tsv	0	" >>"$WORK/$name.stale"
 	done < <(not_run "$name")
-	return $stale
+	while IFS=$'\t' read -r regex failure reason; do
+		lines=$(grep -P -- "$regex.*\t.*\t.*$failure" "$left") ||
+			{ echo "stale	no case /$regex/ fails with /$failure/ of differences.tsv	0	" >>"$WORK/$name.stale"; continue; }
+		echo "ok $name: $(wc -l <<<"$lines") cases /$regex/ # differs: $reason"
+		cat <<<"$lines" >>"$WORK/$name.differ"
+		grep -vP -- "$regex.*\t.*\t.*$failure" "$left" >"$left.rest"
+		mv "$left.rest" "$left"
+	done < <(differences "$name")
+	cat "$WORK/$name.stale" >>"$left"
 }
+
+# One line for what fails in the same way, 20 at most.
+show_failures() {
+	cut -f 2- "$WORK/$1.failed" | sed -E 's/\[([0-9.]+)\] /[V] /' | sort | uniq -c | head -n 20 |
+		awk -F '\t' -v suite="$1" '{ printf "   FAIL %s: %s, line %s: %s\n", suite, $1, $2, $3 }'
+}
+
+count() { wc -l <"$WORK/$1.$2"; }
 
 judge() {
-	local name=$1 seconds=$2 ok bad whole calls
+	local name=$1 seconds=$2 ok bad calls
 	if [ ! -s "$WORK/$name.json" ]; then
 		tail -n 20 "$WORK/$name.log"
 		say "$name: it ended without a report: $WORK/$name.log"
 		failed=$((failed + 1))
 		return
 	fi
-	whole=$(jq '[.[].SpecReports[] | select(.LeafNodeType == "It")] | length' "$WORK/$name.json")
-	ok=$(cases "$name" passed | wc -l)
-	bad=$(jq '[.[].SpecReports[] | select(.State != "passed" and .State != "skipped" and .State != "pending")] | length' "$WORK/$name.json")
+	divide "$name"
 	show_failures "$name"
-	show_not_run "$name"
-	bad=$((bad + $?))
+	ok=$(count "$name" passed) bad=$(count "$name" failed)
 	calls=$(cat "$WORK/$name.calls" 2>/dev/null | wc -l)
-	if { [ $((ok + bad)) = 0 ] || [ "$calls" = 0 ]; } && ! not_run "$name" | grep -q '^\.[[:blank:]]'; then
-		say "$name: no case ran, or none called the plugin"
+	if { [ "$ok" = 0 ] || [ "$calls" = 0 ]; } && ! not_run "$name" | grep -q '^\.[[:blank:]]'; then
+		say "$name: no case passed, or none called the plugin"
 		bad=$((bad + 1))
 	fi
-	say "$name: $whole cases, $ok passed, $bad failed, $((whole - ok - bad)) not run; $calls calls in $seconds s"
+	say "$name: $ok passed, $bad failed, $(count "$name" differ) differ, $(count "$name" not-run) not run; $calls calls in $seconds s"
 	passed=$((passed + ok)) failed=$((failed + bad))
 }
 

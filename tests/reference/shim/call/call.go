@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,42 +24,41 @@ func executable() *exec.Cmd {
 
 // Pass executes the plugin with this process's environment. Each call leaves a line
 // in a file: a suite that never reached the plugin has shown nothing.
-func Pass(theirs []byte, out io.Writer) error {
+func Pass(theirs []byte) ([]byte, error) {
 	request, err := translated(theirs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	calls, err := os.OpenFile(os.Getenv("REFERENCE_CALLS"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer calls.Close()
 	fmt.Fprintln(calls, os.Getenv("CNI_COMMAND"))
 	plugin := executable()
-	plugin.Stdin, plugin.Stdout, plugin.Stderr = bytes.NewReader(request), out, os.Stderr
-	err = plugin.Run()
+	plugin.Stdin, plugin.Stderr = bytes.NewReader(request), os.Stderr
+	answer, err := plugin.Output()
 	if os.Getenv("REFERENCE_WITH") == "staticip" {
-		err = errors.Join(err, showLeases(theirs))
+		if err := showLeases(theirs); err != nil {
+			return nil, err
+		}
 	}
-	return err
+	if err != nil {
+		return nil, failure(answer, err)
+	}
+	return answer, nil
 }
 
-// Result runs the verb that the suite put into the environment; an error object of
-// the plugin comes back as an error with its words.
+// Result is Pass with what a suite's own code has in its arguments; the verb is in
+// the environment already (testutils.CmdAddWithArgs and such).
 func Result(args *skel.CmdArgs) ([]byte, error) {
-	var out bytes.Buffer
 	os.Setenv("CNI_ARGS", args.Args)
 	defer os.Unsetenv("CNI_ARGS")
-	err := Pass(args.StdinData, &out)
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return nil, failure(out.Bytes(), exit)
-	}
-	return out.Bytes(), err
+	return Pass(args.StdinData)
 }
 
-// Plugin is what cmdAdd, cmdCheck and cmdDel of a suite do: the suite picks the
-// result up from standard output.
+// Plugin is what cmdAdd and cmdDel of a suite do: it picks the result up from
+// standard output.
 func Plugin(args *skel.CmdArgs) error {
 	result, err := Result(args)
 	if err == nil {
@@ -69,12 +67,15 @@ func Plugin(args *skel.CmdArgs) error {
 	return err
 }
 
-// Exit 1 and an error object, or the plugin broke the protocol. The suites compare
-// whole sentences: msg is that sentence, details is the way out that ours adds.
-func failure(answer []byte, exit *exec.ExitError) error {
+// A *types.Error: exit 1 and an error object. Anything else broke the protocol. The
+// suites compare whole sentences: msg is that sentence, details is left out, for the
+// way out that ours has there is none in theirs.
+func failure(answer []byte, failed error) error {
+	var exit *exec.ExitError
 	var object types.Error
-	if err := json.Unmarshal(answer, &object); err != nil || object.Msg == "" || exit.ExitCode() != 1 {
-		return fmt.Errorf("no CNI error but %v: %q", exit, answer)
+	err := json.Unmarshal(answer, &object)
+	if !errors.As(failed, &exit) || exit.ExitCode() != 1 || err != nil || object.Msg == "" {
+		return fmt.Errorf("no CNI error but %v: %q", failed, answer)
 	}
-	return errors.New(theirWords(object.Msg))
+	return types.NewError(object.Code, theirWords(object.Msg), "")
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/containernetworking/plugins/plugins/shim/call"
 )
 
-// The suites put the verb into the environment (testutils.CmdAddWithArgs and such).
 func cmdAdd(args *skel.CmdArgs) error { return call.Plugin(args) }
 func cmdDel(args *skel.CmdArgs) error { return call.Plugin(args) }
 

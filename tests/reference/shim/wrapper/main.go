@@ -7,19 +7,30 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 
+	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/plugins/plugins/shim/call"
 )
 
-func main() {
+func answer() error {
 	request, err := io.ReadAll(os.Stdin)
-	if err == nil {
-		err = call.Pass(request, os.Stdout)
+	if err != nil {
+		return err
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		os.Exit(exit.ExitCode())
+	result, err := call.Pass(request)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(result)
+	return err
+}
+
+func main() {
+	var object *types.Error
+	err := answer()
+	if errors.As(err, &object) {
+		_ = object.Print() // a caller that has gone needs no answer
+		os.Exit(1)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "wrapper:", err)
