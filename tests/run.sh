@@ -1,7 +1,8 @@
 #!/bin/bash
 # Every test, in stages; what a stage prints is in build/test-logs/STAGE.log, and is
 # shown when it fails. The last line is "N passed, N failed".
-#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized stress runtime steady fuzz client integration e2e
+#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized stress reference runtime steady
+#                               fuzz client integration e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/test-logs
@@ -48,6 +49,7 @@ run_stage() {
 	stress) stage stress "leases: a kill at each system call, and many at once for ${STRESS_SECONDS:-60} s" tests/stress/run.sh build/staticip ;;
 	runtime) stage runtime "containerd 1.6 and 2.4 with the built plugin" tests/runtime/run.sh build/staticip ;;
 	steady) stage steady "instructions, system calls and memory of the plugin's verbs" tests/bench/steady.sh ;;
+	reference) stage reference "the reference plugins' own suites with the built plugin" tests/reference/run.sh ;;
 	fuzz) stage fuzz "every parser, ${FUZZ_SECONDS:-30} s each" make --no-print-directory -j2 fuzz
 		sed -n '/^coverage/,/^fuzz:/{/^fuzz:/!s/^/   /p}' "$logs/fuzz.log" ;;
 	client) stage client "the API client against a real API server" tests/integration/net_watch.sh ;;
@@ -70,7 +72,7 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress runtime steady fuzz client integration e2e
+[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress reference runtime steady fuzz client integration e2e
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
 for name in "$@"; do
 	case $name in
