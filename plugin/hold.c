@@ -10,12 +10,15 @@
 #include "plugin/hold_private.h"
 
 long
-hold_now_ms(void)
+hold_time_left_ms(struct hold *hold)
 {
-	struct timespec now;
+	struct timespec time;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (long)now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
+	(void)clock_gettime(CLOCK_MONOTONIC, &time); /* cannot fail for this clock */
+	long now_ms = (long)time.tv_sec * 1000 + (long)time.tv_nsec / 1000000;
+	if (!hold->deadline_ms)
+		hold->deadline_ms = now_ms + (long)hold->wait_s * 1000;
+	return hold->deadline_ms - now_ms;
 }
 
 /* ---- our own lease ---------------------------------------------------------- */
@@ -31,7 +34,7 @@ taking_close(struct taking *taking)
 #define scoped_taking __attribute__((cleanup(taking_close))) struct taking
 
 static int
-taking_open(const struct hold *hold, struct taking *taking, struct err *err)
+taking_open(struct hold *hold, struct taking *taking, struct err *err)
 {
 	*taking = (struct taking){.hold = hold,
 	    .store = LEASE_STORE_NONE,
@@ -364,7 +367,7 @@ refuse_twice(const struct hold_choice *choices, unsigned count, struct err *err)
 }
 
 int
-hold_take(const struct hold *hold, const struct hold_choice *choices, unsigned count,
+hold_take(struct hold *hold, const struct hold_choice *choices, unsigned count,
     struct cidr *ret_ips, struct err *err)
 {
 	scoped_taking taking;

@@ -16,7 +16,8 @@ struct hold {
 	const char *root;   /* of the leases */
 	const char *domain; /* network/NAME or pool/NAME: in it an address is unique */
 	struct attachment who;
-	unsigned wait_s;    /* how long ADD waits for an address that another has */
+	unsigned wait_s;    /* how long ADD waits for what others have or have to say */
+	long deadline_ms;   /* 0: it has not waited yet; most ADDs ask no clock */
 };
 
 /* One address that is wanted. */
@@ -41,8 +42,11 @@ int hold_attachment(const struct cni_request *request, const struct cni_args *ar
  * gone is taken back. Other holders are waited for.
  * Codes: 11 somebody holds an address (who, since when); 103 a choice offers no free
  * address (the caller knows the range's name); 7 one address twice; 5 the file system. */
-int hold_take(const struct hold *hold, const struct hold_choice *choices, unsigned count,
+int hold_take(struct hold *hold, const struct hold_choice *choices, unsigned count,
     struct cidr *ret_ips, struct err *err);
+
+/* How much of wait_s is left, counted from the first call; 0 or less: nothing. */
+long hold_time_left_ms(struct hold *hold);
 
 /* CHECK: the attachment has a lease of exactly these addresses. Code 102. */
 int hold_check(const struct hold *hold, const struct cidr *ips, unsigned count,

@@ -160,11 +160,8 @@ static int
 wait_for(struct taking *taking, const struct cidr *cidr, const struct lease *holder,
     struct err *err)
 {
-	long now = hold_now_ms();
+	long left = hold_time_left_ms(taking->hold);
 
-	if (!taking->deadline_ms)
-		taking->deadline_ms = now + (long)taking->hold->wait_s * 1000;
-	long left = taking->deadline_ms - now;
 	if (left <= 0)
 		return not_in_time(taking, cidr, holder, err);
 	if (taking->watch.fd >= 0) {

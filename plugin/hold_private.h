@@ -8,13 +8,12 @@
 
 /* One ADD under way. */
 struct taking {
-	const struct hold *hold;
+	struct hold *hold;
 	struct lease_store store;
 	int directory;           /* the domain's addresses */
 	char name[LEASE_NAME_MAX];
 	struct lease_file file;  /* our lease, locked except while we wait */
 	struct lease lease;
-	long deadline_ms;        /* 0: nobody was waited for yet; most ADDs ask no clock */
 	struct dir_watch watch;
 };
 
@@ -35,7 +34,5 @@ int hold_sweep(const struct lease_store *store, struct err *err);
 /* Locks our lease again after others were let at it: 0, or an error, and then it is
  * closed: not ours any more, or not locked, so nothing may be given back. */
 int hold_lock_own(struct taking *taking, struct err *err);
-
-long hold_now_ms(void);
 
 #endif

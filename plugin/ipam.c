@@ -42,7 +42,7 @@ read_asking(const struct cni_request *request, struct asking *asking, struct err
 }
 
 int
-ipam_take_fixed(const struct asking *asking, const struct answer *answer, struct err *err)
+ipam_take_fixed(struct asking *asking, const struct answer *answer, struct err *err)
 {
 	const struct cni_result *result = &answer->result;
 	struct hold_choice choices[ENTRY_IPS_MAX];

@@ -5,7 +5,7 @@
 #include "plugin/cni_args.h"
 #include "plugin/cni_result.h"
 #include "plugin/hold.h"
-#include "plugin/lookup.h"
+#include "plugin/pod_row.h"
 #include "plugin/request.h"
 #include "plugin/source.h"
 
@@ -22,7 +22,8 @@ struct answer {
 	struct cni_result result; /* routes and dns are the source's or the row's */
 	/* who gives it, in errors: "StaticIPAllocation shop/ex", "ipam.addresses" */
 	char giver[LABEL_MAX + SUBDOMAIN_MAX + 32];
-	struct lookup_answer row; /* of the tables */
+	struct pod_row row;       /* of the tables */
+	struct routes row_routes; /* those of its profile that the pod gets */
 };
 
 /* What the tables say, judged against what is asked for. Nothing is taken. */
@@ -38,7 +39,7 @@ int inline_take(struct asking *asking, struct answer *ret_answer, struct err *er
 
 /* Leases exactly the addresses of the answer. */
 int ipam_take_fixed(
-    const struct asking *asking, const struct answer *answer, struct err *err);
+    struct asking *asking, const struct answer *answer, struct err *err);
 /* Gives back what an ADD that will not be answered has taken. */
 void ipam_give_back(const struct asking *asking);
 /* Leaves only the routes of families that the result has an address of: rows and

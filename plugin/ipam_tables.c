@@ -1,6 +1,9 @@
 /* The IPAM role's first source: the cluster's tables. */
+#include <fcntl.h>
 #include <stdio.h>
 
+#include "core/mem.h"
+#include "node/dir_watch.h"
 #include "plugin/cni_error.h"
 #include "plugin/ipam_private.h"
 
@@ -45,18 +48,20 @@ add_routes(const struct routes *more, struct routes *routes, struct err *err)
 static int
 make_result(const struct source *source, struct answer *answer, struct err *err)
 {
-	const struct row *row = &answer->row.row;
-	struct routes *routes = &answer->row.profile.routes;
+	const struct row *row = pod_row_row(&answer->row);
+	const struct profile *profile = pod_row_profile(&answer->row);
+	struct routes *routes = &answer->row_routes;
 	struct cni_result *result = &answer->result;
 
 	*result = (struct cni_result){.ip_count = row->ip_count, .dns = source->dns};
 	for (unsigned i = 0; i < row->ip_count; i++) {
 		const struct ip *gateway =
-		    row_gateway(row, &answer->row.profile, row->ips[i].ip.family);
+		    row_gateway(row, profile, row->ips[i].ip.family);
 		result->ips[i].cidr = row->ips[i];
 		if (gateway)
 			result->ips[i].gateway = *gateway;
 	}
+	*routes = profile->routes;
 	int rc = add_routes(source->routes, routes, err);
 	ipam_drop_foreign_routes(result, routes);
 	result->routes = routes->list;
@@ -72,14 +77,15 @@ tables_find(struct asking *asking, struct answer *ret_answer, struct err *err)
 	int rc = cni_args_need_pod(&asking->args, err);
 
 	if (!rc)
-		rc = lookup_pod(asking->root, &lookup, &answer->row, err);
+		rc = pod_row_find(
+		    asking->root, &lookup, asking->args.uid, &answer->row, err);
 	if (!rc)
 		rc = make_result(&asking->source, answer, err);
 	if (rc)
 		return rc;
-	asking->hold.domain = answer->row.network.domain;
+	asking->hold.domain = pod_row_domain(&answer->row);
 	(void)snprintf(answer->giver, sizeof(answer->giver), "StaticIPAllocation %s",
-	    answer->row.profile.allocation);
+	    pod_row_profile(&answer->row)->allocation);
 	rc = requested_check(
 	    &asking->source.requested, &answer->result, answer->giver, err);
 	return rc ? rc
@@ -87,28 +93,72 @@ tables_find(struct asking *asking, struct answer *ret_answer, struct err *err)
 			&answer->result, asking->request->config.version, err);
 }
 
-/* The lease first, then the row once more: a row that was taken away between the two
+/* The controller's word may come any moment: the agent replaces `node` in the root
+ * directory. A root that cannot be watched is looked at again and again. */
+static int
+find_or_wait(struct asking *asking, struct answer *ret_answer, struct err *err)
+{
+	scoped_dir_watch watch = DIR_WATCH_NONE;
+	scoped_fd int root = -1;
+
+	for (;;) {
+		int rc = tables_find(asking, ret_answer, err);
+		long left = rc == -CNI_ERROR_TRY_LATER ? hold_time_left_ms(&asking->hold) : 0;
+		if (rc != -CNI_ERROR_TRY_LATER || left <= 0)
+			return rc;
+		if (root >= 0) {
+			dir_watch_wait(&watch, (int)left);
+			continue;
+		}
+		/* what changed before the watch began shows at the next look */
+		root = open(asking->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (root < 0)
+			return rc;
+		dir_watch_open(root, &watch);
+	}
+}
+
+static int
+changed_too_often(const struct lookup *lookup, struct err *err)
+{
+	return err_set(err, CNI_ERROR_TRY_LATER,
+	    "the addresses of pod %s/%s on network %s changed while they were taken; the "
+	    "container runtime tries again",
+	    lookup->namespace, lookup->pod, lookup->network);
+}
+
+/* A grant that is gone right after it was there was revoked: for good. */
+static int
+revoked(const struct lookup *lookup, struct err *err)
+{
+	return err_set(err, CNI_ERROR_REVOKED,
+	    "pod %s/%s on network %s: its grant was revoked while its addresses were taken; the "
+	    "pod is being deleted, or another holds them now",
+	    lookup->namespace, lookup->pod, lookup->network);
+}
+
+/* The lease first, then the word once more: one that was taken away between the two
  * must not be answered (DESIGN.md, section 7). */
 int
 tables_take(struct asking *asking, struct answer *ret_answer, struct err *err)
 {
 	const struct lookup lookup = lookup_of(asking);
+	const char *uid = asking->args.uid;
 
 	for (int i = 0; i < LOOKUP_TRIES; i++) {
-		int rc = tables_find(asking, ret_answer, err);
+		int rc = find_or_wait(asking, ret_answer, err);
 		if (!rc)
 			rc = ipam_take_fixed(asking, ret_answer, err);
 		if (rc)
 			return rc;
-		rc = lookup_again(asking->root, &lookup, &ret_answer->row, err);
+		rc = pod_row_again(asking->root, &lookup, uid, &ret_answer->row, err);
 		if (rc > 0)
 			return 0;
 		ipam_give_back(asking);
 		if (rc < 0)
 			return rc;
+		if (ret_answer->row.by_grant)
+			return revoked(&lookup, err);
 	}
-	return err_set(err, CNI_ERROR_TRY_LATER,
-	    "the addresses of pod %s/%s on network %s changed while they were taken; the "
-	    "container runtime tries again",
-	    lookup.namespace, lookup.pod, lookup.network);
+	return changed_too_often(&lookup, err);
 }

@@ -83,11 +83,6 @@ find_network(const struct table_bucket *bucket, const char *network,
 		    network);
 	if (network_row_decode(network, line.json, line.json_length, ret_row, err))
 		return broken_table(err);
-	if (ret_row->grants_required)
-		return err_set(err, CNI_ERROR_TRY_LATER,
-		    "network %s hands out its addresses by grants; this staticip plugin knows "
-		    "none: install the plugin of the release that the controller is of",
-		    network);
 	return 0;
 }
 

@@ -23,7 +23,7 @@ struct lookup_answer {
 
 /* Finds the network row and the pod's row: that of this interface, else that of
  * the pod. Errors: 4 a name that is none; 100 network or pod has no row; 104 no
- * table in this boot; 11 the network wants a grant; 5 a table that cannot be read. */
+ * table in this boot; 5 a table that cannot be read. */
 int lookup_pod(const char *root, const struct lookup *asked,
     struct lookup_answer *ret_answer, struct err *err);
 

@@ -106,7 +106,7 @@ not_of_the_ranges(const struct hold *hold, const struct cidr *cidr, struct err *
 }
 
 static int
-put_result(const struct hold *hold, const struct range_sets *sets, const struct cidr *ips,
+put_result(struct hold *hold, const struct range_sets *sets, const struct cidr *ips,
     struct cni_result *result, struct err *err)
 {
 	for (unsigned i = 0; i < sets->count; i++) {
@@ -132,7 +132,7 @@ ranges_fit(
 }
 
 int
-ranges_take(const struct hold *hold, const struct range_sets *sets,
+ranges_take(struct hold *hold, const struct range_sets *sets,
     struct cni_result *ret_result, struct err *err)
 {
 	struct round rounds[ENTRY_IPS_MAX];

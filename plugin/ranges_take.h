@@ -16,7 +16,7 @@ int ranges_fit(
  * (I5; host-local refuses a repeated ADD). ret_result gets addresses and gateways.
  * Error codes: 103 a set is exhausted, named as host-local does; 11 another pod has
  * what is requested, or the attachment has addresses that the ranges do not. */
-int ranges_take(const struct hold *hold, const struct range_sets *sets,
+int ranges_take(struct hold *hold, const struct range_sets *sets,
     struct cni_result *ret_result, struct err *err);
 
 /* CHECK: what the attachment's lease has; 102 when it has none. */

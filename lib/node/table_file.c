@@ -129,16 +129,42 @@ table_bucket_map(const struct table_file *file, unsigned number,
 	return rc;
 }
 
-/* By number and not through the link, as they were read. */
+int
+table_node_map(const char *root, struct table_bucket *ret_table, struct err *err)
+{
+	scoped_free char *path = mem_format("%s/node", root);
+	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open %s", path);
+	return take_bytes(fd, "node", ret_table, err);
+}
+
 static bool
-is_current(const char *root, const struct table_mark *mark)
+is_marked(const char *path, const struct table_mark *mark)
 {
 	struct stat status;
-	scoped_free char *path = mem_format("%s/table/%u/%u", root, mark->buckets, mark->number);
 
 	return stat(path, &status) == 0 && status.st_ino == mark->inode &&
 	    status.st_ctim.tv_sec == mark->seconds &&
 	    status.st_ctim.tv_nsec == mark->nanoseconds;
+}
+
+bool
+table_node_current(const char *root, const struct table_mark *mark)
+{
+	scoped_free char *path = mem_format("%s/node", root);
+
+	return is_marked(path, mark);
+}
+
+/* By number and not through the link, as they were read. */
+static bool
+is_current(const char *root, const struct table_mark *mark)
+{
+	scoped_free char *path = mem_format("%s/table/%u/%u", root, mark->buckets, mark->number);
+
+	return is_marked(path, mark);
 }
 
 bool

@@ -47,6 +47,11 @@ void table_file_close(struct table_file *file);
  * TABLE_BYTES_MAX. The bytes are what the agent verified. */
 int table_bucket_map(const struct table_file *file, unsigned number,
     struct table_bucket *ret_bucket, struct err *err);
+/* Maps the node's own table, ROOT/node (grant.h), likewise. -ENOENT: the controller has
+ * written none for this node yet. */
+int table_node_map(const char *root, struct table_bucket *ret_table, struct err *err);
+bool table_node_current(const char *root, const struct table_mark *mark);
+
 /* Whether the buckets of all marks are still what is published below root. Anything
  * that cannot be looked at is not. */
 bool table_marks_current(const char *root, const struct table_mark *marks, unsigned count);

@@ -152,6 +152,15 @@ verify_lines(const char *text, size_t length, size_t offset, uint32_t rows, stru
 }
 
 int
+table_header_read(const char *text, size_t length, struct table_header *ret_header,
+    struct err *err)
+{
+	size_t body = 0;
+
+	return parse_header(text, length, ret_header, &body, err);
+}
+
+int
 table_verify(const char *text, size_t length, struct table_header *ret_header,
     struct err *err)
 {

@@ -35,6 +35,10 @@ struct table_line {
 int table_verify(const char *text, size_t length, struct table_header *ret_header,
     struct err *err);
 
+/* Reads the header only: whether these bytes may be a table at all. 0 or -EBADMSG. */
+int table_header_read(const char *text, size_t length, struct table_header *ret_header,
+    struct err *err);
+
 /* Finds a key in verified bytes: O(log n), allocates nothing. Returns 1 and the
  * line, 0 when there is none, -EBADMSG when the bytes cannot be a table (they
  * were not verified). */

@@ -6,6 +6,7 @@ import calls
 import chain
 import chain_mains
 import chain_model
+import grants
 import harness
 import hostile
 import index2ip
@@ -27,7 +28,7 @@ def main():
     h = harness.Harness(plugin, only)
     replay.run(h)
     override.run(h)
-    modules = (protocol, ipam, staticss, ranges, index2ip, leases, lease_races, chain, chain_model, override,
+    modules = (protocol, ipam, staticss, ranges, index2ip, leases, lease_races, grants, chain, chain_model, override,
                source_routing, hostile, wire, mains, chain_mains, calls)
     for module in modules:
         h.run_module(module)

@@ -80,7 +80,7 @@ a_refusal_says_which_row_is_missing(void **state)
 	refused(*state, "podnet", "ex-1", CNI_ERROR_NO_ALLOCATION,
 	    "no StaticIPAllocation gives pod shop/ex-1 an address on network podnet (interface eth0); "
 	    "see: kubectl get staticipallocations -n shop");
-	refused(*state, "granted", "ex-0", CNI_ERROR_TRY_LATER, "grants");
+	refused(*state, "granted", "ex-0", CNI_ERROR_NO_ALLOCATION, "no StaticIPAllocation gives pod shop/ex-0");
 	refused(*state, "podnet", "Ex_0", CNI_ERROR_ENVIRONMENT, "'Ex_0' is no pod name");
 	refused(*state, "podnet", "../x", CNI_ERROR_ENVIRONMENT, "is no pod name");
 }

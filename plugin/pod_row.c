@@ -1,0 +1,72 @@
+#include "plugin/pod_row.h"
+
+#include "plugin/cni_error.h"
+
+static int
+judge_grant(const struct grant *grant, const struct lookup *asked, struct err *err)
+{
+	if (grant->state == GRANT_GIVEN)
+		return 0;
+	return err_set(err,
+	    grant->state == GRANT_HELD ? CNI_ERROR_TRY_LATER : CNI_ERROR_NOT_PERMITTED,
+	    "pod %s/%s on network %s: %s", asked->namespace, asked->pod, asked->network,
+	    grant->why);
+}
+
+static int
+judge_network(const struct network_row *network, const struct lookup *asked, struct err *err)
+{
+	if (!network->grants_required)
+		return 0;
+	return err_set(err, CNI_ERROR_TRY_LATER,
+	    "the controller has not granted pod %s/%s its address on network %s yet; see: "
+	    "kubectl describe staticipallocations -n %s",
+	    asked->namespace, asked->pod, asked->network, asked->namespace);
+}
+
+int
+pod_row_find(const char *root, const struct lookup *asked, const char *uid,
+    struct pod_row *ret_row, struct err *err)
+{
+	int found = granted_find(root, asked, uid, &ret_row->granted, err);
+
+	if (found < 0)
+		return found;
+	ret_row->by_grant = found > 0;
+	if (found > 0)
+		return judge_grant(&ret_row->granted.grant, asked, err);
+	int rc = lookup_pod(root, asked, &ret_row->lookup, err);
+	return rc ? rc : judge_network(&ret_row->lookup.network, asked, err);
+}
+
+int
+pod_row_again(const char *root, const struct lookup *asked, const char *uid,
+    const struct pod_row *row, struct err *err)
+{
+	struct granted now;
+
+	if (row->by_grant)
+		return granted_again(root, asked, uid, &row->granted, err);
+	int found = granted_find(root, asked, uid, &now, err);
+	if (found)
+		return found < 0 ? found : 0;
+	return lookup_again(root, asked, &row->lookup, err);
+}
+
+const struct row *
+pod_row_row(const struct pod_row *row)
+{
+	return row->by_grant ? &row->granted.grant.row : &row->lookup.row;
+}
+
+const struct profile *
+pod_row_profile(const struct pod_row *row)
+{
+	return row->by_grant ? &row->granted.profile : &row->lookup.profile;
+}
+
+const char *
+pod_row_domain(const struct pod_row *row)
+{
+	return row->by_grant ? row->granted.grant.domain : row->lookup.network.domain;
+}

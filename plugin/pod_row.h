@@ -1,0 +1,31 @@
+/* Which word counts for a pod: the controller's grant to its UID on this node, else its
+ * row in the cluster's tables (DESIGN.md of the project, "Who gets an address"). */
+#ifndef PLUGIN_POD_ROW_H
+#define PLUGIN_POD_ROW_H
+
+#include "core/err.h"
+#include "plugin/granted.h"
+#include "plugin/lookup.h"
+
+struct pod_row {
+	bool by_grant;
+	struct granted granted;      /* if so */
+	struct lookup_answer lookup; /* else */
+};
+
+/* Error codes: 11 the pod has to wait for the controller (who holds its address and
+ * what frees it, or that no grant came yet): waiting for `node` to change may help; 102
+ * the controller refuses it; else those of lookup_pod. uid may be NULL. */
+int pod_row_find(const char *root, const struct lookup *asked, const char *uid,
+    struct pod_row *ret_row, struct err *err);
+/* Whether it still stands, after the leases were written: 1, 0 or an error. A grant,
+ * hold or refusal that came meanwhile counts more than a row. */
+int pod_row_again(const char *root, const struct lookup *asked, const char *uid,
+    const struct pod_row *row, struct err *err);
+
+/* The parts of either. */
+const struct row *pod_row_row(const struct pod_row *row);
+const struct profile *pod_row_profile(const struct pod_row *row);
+const char *pod_row_domain(const struct pod_row *row);
+
+#endif
