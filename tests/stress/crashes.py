@@ -8,7 +8,7 @@ import leases
 import tables
 from chain import ip
 from harness import Failure, expect
-from leases import attachments, conf, environment, forget, gc, leased, link_is_up, nothing_is_leased, pod_netns
+from leases import attachments, conf, environment, forget, gc, leased, link_is_up, pod_netns
 
 LOG = "/run/work/strace"
 # the leak checker of the sanitizers does not run under a tracer
@@ -57,42 +57,49 @@ def each_crash(h, prepare, verb, configuration, env, after):
     """Once for each system call: prepare, act and die there, judge."""
     prepare()
     calls = traced_calls(h, verb, configuration, env)
-    clean(h)
+    clean(h, configuration)
     missed = 0
     for call in calls:
         for judge in after:
             prepare()
             if not killed(h, verb, configuration, env, call):
                 missed += 1
-                clean(h)
+                clean(h, configuration)
                 continue
             try:
                 judge()
-                nothing_is_leased()
+                nothing_is_leased(configuration)
             except Exception as e:
                 raise Failure("killed at %s number %d, %s: %s" % (call + (judge.__name__, e)))
-            clean(h)
+            clean(h, configuration)
     expect(missed * 10 <= len(calls) * len(after), "too few were killed", missed, len(calls))
 
 
-def clean(h):
+def nothing_is_leased(configuration):
+    network = configuration["name"]
+    addresses, files = leased("network/" + network), attachments(network)
+    expect(addresses == {} and files == [], "something is left", addresses, files)
+
+
+def clean(h, configuration):
     for env in (C1, C2, Q):
-        h.call("DEL", conf(), env).silent()
-    nothing_is_leased()
+        delete(h, env, configuration)
+    nothing_is_leased(configuration)
 
 
-def add(h, env):
+def add(h, env, configuration=None):
     """An ADD that succeeds, with what a main plugin does then."""
-    answer = h.call("ADD", conf(), env).result()
+    configuration = configuration or conf()
+    answer = h.call("ADD", configuration, env).result()
     for netns in ("a", "b"):
         if env["CNI_NETNS"] == "/run/netns/" + netns:
             ip(netns, "link set eth0 up")
-    h.call("CHECK", dict(conf(), prevResult=answer), env).silent()
+    h.call("CHECK", dict(configuration, prevResult=answer), env).silent()
+    return [i["address"] for i in answer["ips"]]
 
 
-def delete(h, *envs):
-    for env in envs:
-        h.call("DEL", conf(), env).silent()
+def delete(h, env, configuration=None):
+    h.call("DEL", configuration or conf(), env).silent()
 
 
 def test_ADD_killed_at_each_system_call(h):
@@ -118,6 +125,25 @@ def test_ADD_killed_at_each_system_call(h):
 
     # from nothing: directories are made too
     each_crash(h, tables.forget_leases, "ADD", conf(), C1, [then_DEL, then_ADD_again, then_another_pod])
+
+
+def test_an_ADD_that_chooses_killed_at_each_system_call(h):
+    """What it has linked is written down last: a killed one leaves names that only the
+    file's link count tells of."""
+    ranges = {"type": "staticip", "wait": 0, "ranges": [[{"subnet": "10.0.6.0/29"}], [{"subnet": "fd00:6::/125"}]]}
+    dynamic = dict(conf(), name="dynamic", ipam=ranges)
+
+    def then_DEL():
+        delete(h, C1, dynamic)
+
+    def then_ADD_again():
+        mine, theirs = add(h, C1, dynamic), add(h, Q, dynamic)
+        expect(not set(mine) & set(theirs), "two have one address", mine, theirs)
+        expect(len(leased("network/dynamic")) == 4, "leases", leased("network/dynamic"))
+        delete(h, C1, dynamic)
+        delete(h, Q, dynamic)
+
+    each_crash(h, tables.forget_leases, "ADD", dynamic, C1, [then_DEL, then_ADD_again])
 
 
 def test_a_repeated_ADD_killed_at_each_system_call(h):
@@ -152,7 +178,8 @@ def test_DEL_killed_at_each_system_call(h):
 def test_a_take_over_killed_at_each_system_call(h):
     def another_pod_gets_nothing():
         h.call("ADD", conf(), Q).error(11, "10.0.2.40")
-        delete(h, C1, C2)
+        delete(h, C1)
+        delete(h, C2)
 
     def late_DEL_first():
         delete(h, C1)
@@ -160,7 +187,8 @@ def test_a_take_over_killed_at_each_system_call(h):
         delete(h, C2)
 
     def new_sandbox_goes_first():
-        delete(h, C2, C1)
+        delete(h, C2)
+        delete(h, C1)
         expect(not link_is_up("a"), "the address is still usable")
 
     def take_over_again():
@@ -183,10 +211,12 @@ def test_an_ADD_that_takes_from_a_vanished_pod_killed_at_each_system_call(h):
 
     def then_ADD_again():
         add(h, Q)
-        delete(h, C1, Q)
+        delete(h, C1)
+        delete(h, Q)
 
     def then_DEL():
-        delete(h, Q, C1)
+        delete(h, Q)
+        delete(h, C1)
 
     each_crash(h, prepare, "ADD", conf(), Q, [then_ADD_again, then_DEL])
 
