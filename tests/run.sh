@@ -76,7 +76,7 @@ trap interrupted INT TERM
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
 for name in "$@"; do
 	case $name in
-	scenarios | sanitized | runtime | client | integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
+	scenarios | sanitized | reference | runtime | steady | client | integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
 	esac
 	run_stage "$name"
 done
