@@ -24,18 +24,11 @@ struct lease_watch {
 	void *cookie;
 };
 
-static void
-close_listing(DIR **listing)
-{
-	if (*listing)
-		(void)closedir(*listing); /* read only */
-}
-
 /* Watching a directory twice is watching it once (inotify_add_watch(2)). */
 static void
 watch_networks(const struct lease_watch *watch)
 {
-	__attribute__((cleanup(close_listing))) DIR *listing = opendir(watch->attachments);
+	scoped_listing *listing = opendir(watch->attachments);
 	uint32_t events = IN_CREATE | IN_DELETE | IN_ONLYDIR;
 	struct dirent *entry;
 

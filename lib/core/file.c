@@ -133,3 +133,10 @@ file_directory(int parent, const char *name, mode_t mode, struct err *err)
 		return err_errno(err, errno, "cannot open directory %s", name);
 	return fd;
 }
+
+void
+file_listing_close(DIR **listing)
+{
+	if (*listing)
+		(void)closedir(*listing); /* read only: nothing can be lost */
+}

@@ -2,6 +2,7 @@
 #ifndef CORE_FILE_H
 #define CORE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -35,5 +36,10 @@ int file_sweep(int directory, struct err *err);
 /* Opens a directory (O_DIRECTORY | O_CLOEXEC), making it with this mode when it
  * is not there; its parents must be. Returns the fd, or a negative errno. */
 int file_directory(int parent, const char *name, mode_t mode, struct err *err);
+
+/* `scoped_listing *listing = opendir(...)` closes it at the end of the block; NULL is
+ * fine. */
+#define scoped_listing __attribute__((cleanup(file_listing_close))) DIR
+void file_listing_close(DIR **listing);
 
 #endif

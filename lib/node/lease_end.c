@@ -7,15 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/file.h"
 #include "node/lease_store.h"
-
-static void
-close_listing(DIR **listing)
-{
-	if (*listing)
-		(void)closedir(*listing); /* read only */
-}
-#define scoped_listing __attribute__((cleanup(close_listing))) DIR
 
 /* A directory's entries by an fd of its own: the caller's keeps its position. */
 static DIR *

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "core/mem.h"
 #include "node/lease_store.h"
 
@@ -60,18 +61,11 @@ collect_network(const char *root, const char *network, struct collecting *collec
 		collecting->rc = rc;
 }
 
-static void
-close_listing(DIR **listing)
-{
-	if (*listing)
-		(void)closedir(*listing); /* read only */
-}
-
 int
 lease_list(const char *root, struct lease **ret_list, size_t *ret_count, struct err *err)
 {
 	scoped_free char *path = mem_format("%s/leases/by-attachment", root);
-	__attribute__((cleanup(close_listing))) DIR *listing = opendir(path);
+	scoped_listing *listing = opendir(path);
 	struct collecting collecting = {.err = err};
 	struct dirent *entry;
 

@@ -217,14 +217,6 @@ try_task(const char *task, const char *name, const struct netns_id *id, int *ret
 	    follow(path, id, ret_netns) == LEADS_TO_IT;
 }
 
-static void
-close_listing(DIR **listing)
-{
-	if (*listing)
-		(void)closedir(*listing); /* read only */
-}
-#define scoped_listing __attribute__((cleanup(close_listing))) DIR
-
 /* A process whose first thread has ended lives on in its others. */
 static int
 try_threads(const char *pid, const char *name, const struct netns_id *id, int *ret_netns,
