@@ -17,7 +17,7 @@ def version_answer(answer, version="1.1.0"):
     expect(got["supportedVersions"] == VERSIONS, "supportedVersions", got)
 
 
-def test_VERSION_echoes_the_version_given(h):
+def test_SS_11_IX_20_VERSION_echoes_the_version_given_and_lists_all_seven(h):
     for version in VERSIONS:
         version_answer(h.call("VERSION", {"cniVersion": version}), version)
     version_answer(h.call("VERSION", {"cniVersion": "2.0.0"}), "2.0.0")
