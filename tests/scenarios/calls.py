@@ -54,7 +54,7 @@ def test_I4_an_ADD_opens_the_tables_its_leases_and_its_host_file_and_nothing_els
         found = re.search(r'\bopen(?:at)?\((?:AT_FDCWD|\d+)?,? ?"([^"]*)"', line)
         if found:
             paths.add(found.group(1))
-    ours = (r"^(/run/staticip(/table/64|/leases)?|/etc/staticip/plugin\.json|\d+|/some/where"
+    ours = (r"^(/run/staticip(/table/64|/leases|/node)?|/etc/staticip/plugin\.json|\d+|/some/where"
             r"|\.|leases|by-attachment(/mynet)?|network(/mynet)?|mynet|dummy:eth0)$")
     rest = {p for p in paths if not re.match(ours, p)}
     expect("/run/staticip/table/64" in paths, "the tables were not opened", sorted(paths))
