@@ -261,7 +261,7 @@ format: ## clang-format over the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
 clean: ## remove what was built; the test cluster's programs stay (build/cluster-bin)
 	$(Q)rm -rf build/lib build/plugin build/agent build/controller build/tests build/*.a build/staticip* \
-		build/address build/fuzz build/coverage build/valgrind build/gcc build/clang build/bench \
+		build/address build/fuzz build/coverage build/valgrind build/gcc build/clang build/bench build/model \
 		build/probed.mk build/images
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'

@@ -2,7 +2,7 @@
 # Every test, in stages; what a stage prints is in build/test-logs/STAGE.log, and is
 # shown when it fails. The last line is "N passed, N failed".
 #   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized stress reference runtime steady
-#                               fuzz client integration e2e
+#                               fuzz model client integration e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/test-logs
@@ -52,6 +52,7 @@ run_stage() {
 	reference) stage reference "the reference plugins' own suites with the built plugin" tests/reference/run.sh ;;
 	fuzz) stage fuzz "every parser, ${FUZZ_SECONDS:-30} s each" make --no-print-directory -j2 fuzz
 		sed -n '/^coverage/,/^fuzz:/{/^fuzz:/!s/^/   /p}' "$logs/fuzz.log" ;;
+	model) stage model "the hand-over of addresses, searched to the end; each rule switched off" tests/model/run.sh ;;
 	client) stage client "the API client against a real API server" tests/integration/net_watch.sh ;;
 	integration) stage integration "controller and agents against a real API server, with faults" tests/integration/run.sh ;;
 	e2e) stage e2e "the chart on real nodes" tests/e2e/run.sh ;;
@@ -72,7 +73,7 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress reference runtime steady fuzz client integration e2e
+[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress reference runtime steady fuzz model client integration e2e
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
 for name in "$@"; do
 	case $name in
