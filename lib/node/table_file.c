@@ -135,6 +135,8 @@ table_node_map(const char *root, struct table_bucket *ret_table, struct err *err
 	scoped_free char *path = mem_format("%s/node", root);
 	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT; /* the usual case: no sentence for nobody */
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open %s", path);
 	return take_bytes(fd, "node", ret_table, err);

@@ -47,8 +47,8 @@ void table_file_close(struct table_file *file);
  * TABLE_BYTES_MAX. The bytes are what the agent verified. */
 int table_bucket_map(const struct table_file *file, unsigned number,
     struct table_bucket *ret_bucket, struct err *err);
-/* Maps the node's own table, ROOT/node (grant.h), likewise. -ENOENT: the controller has
- * written none for this node yet. */
+/* Maps the node's own table, ROOT/node (grant.h), likewise. -ENOENT, without a sentence:
+ * the controller has written none for this node yet. */
 int table_node_map(const char *root, struct table_bucket *ret_table, struct err *err);
 bool table_node_current(const char *root, const struct table_mark *mark);
 
