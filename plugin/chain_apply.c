@@ -48,6 +48,20 @@ take_back(struct kernel *kernel, const struct chain_change *change, struct err *
 	}
 }
 
+/* A request whose answer was lost: it was carried out, or it was not. */
+static void
+take_back_unsure(struct kernel *kernel, const struct chain_change *change, struct err *err)
+{
+	struct err left = {0};
+	struct err said = *err;
+	int rc = take_back(kernel, change, &left);
+	bool never_made = rc == -ESRCH || rc == -ENOENT || rc == -EEXIST;
+
+	if (rc && !never_made)
+		(void)err_set(
+		    err, said.code, "%s; and perhaps left behind: %s", said.text, left.text);
+}
+
 /* Last first. What cannot be taken back is named in the error: nothing stays
  * behind in silence. */
 static void
@@ -69,6 +83,8 @@ chain_apply(struct kernel *kernel, const struct chain_plan *plan, struct err *er
 	for (size_t i = 0; i < plan->change_count; i++) {
 		if (make(kernel, &plan->changes[i], err) == 0)
 			continue;
+		if (kernel_is_unsure(kernel))
+			take_back_unsure(kernel, &plan->changes[i], err);
 		roll_back(kernel, plan->changes, i, err);
 		return cni_error_as(err, CNI_ERROR_ROUTE);
 	}

@@ -20,6 +20,7 @@
 struct kernel {
 	struct nl_sock *socket;
 	int code;         /* errno of the last refusal; 0 = none */
+	bool unsure;      /* the last exchange failed without one */
 	char reason[128]; /* the kernel's words about it */
 };
 
@@ -60,6 +61,9 @@ set_options(struct kernel *kernel)
 	 * (netlink_dump, net/netlink/af_netlink.c): no second look at its size */
 	(void)nl_socket_set_msg_buf_size(kernel->socket, 32 * 1024);
 	nl_socket_disable_msg_peek(kernel->socket);
+	/* libnl counts a request that was not sent, and then takes no answer for its own
+	 * any more; instead forget_last leaves none unread */
+	nl_socket_disable_seq_check(kernel->socket);
 	(void)nl_socket_modify_err_cb(kernel->socket, NL_CB_CUSTOM, on_refusal, kernel);
 }
 
@@ -117,22 +121,38 @@ kernel_refusal(const struct kernel *kernel)
 
 /* libnl's result as an errno: the kernel's own where it gave one. */
 static int
-errno_of(const struct kernel *kernel, int rc)
+errno_of(struct kernel *kernel, int rc)
 {
 	if (rc >= 0)
 		return 0;
 	if (kernel->code)
 		return kernel->code;
+	kernel->unsure = true;
 	if (rc == -NLE_DUMP_INTR)
 		return EAGAIN;
 	return rc == -NLE_AGAIN ? ETIMEDOUT : EIO;
 }
 
+/* Before a request: what is still unread of one that failed would be taken for its
+ * answer. */
 static void
-forget_refusal(struct kernel *kernel)
+forget_last(struct kernel *kernel)
 {
+	int fd = nl_socket_get_fd(kernel->socket);
+	char byte;
+
+	for (int i = 0; kernel->unsure && i < KERNEL_ITEMS_MAX; i++)
+		if (recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EAGAIN)
+			break;
+	kernel->unsure = false;
 	kernel->code = 0;
 	kernel->reason[0] = '\0';
+}
+
+bool
+kernel_is_unsure(const struct kernel *kernel)
+{
+	return kernel->unsure;
 }
 
 struct nl_msg *
@@ -148,7 +168,7 @@ kernel_message_new(int type, int flags, const void *header, size_t size)
 int
 kernel_message_send(struct kernel *kernel, struct nl_msg *message)
 {
-	forget_refusal(kernel);
+	forget_last(kernel);
 	return errno_of(kernel, nl_send_sync(kernel->socket, message));
 }
 
@@ -182,7 +202,7 @@ dump_once(struct kernel *kernel, struct kernel_dump *dump)
 {
 	struct rtgenmsg any_family = {.rtgen_family = AF_UNSPEC};
 
-	forget_refusal(kernel);
+	forget_last(kernel);
 	dump->count = 0;
 	dump->over = false;
 	(void)nl_socket_modify_cb(
@@ -315,7 +335,7 @@ on_link(struct nl_msg *message, void *cookie)
 static int
 ask_link(struct kernel *kernel, struct nl_msg *request, unsigned *index)
 {
-	forget_refusal(kernel);
+	forget_last(kernel);
 	(void)nl_socket_modify_cb(kernel->socket, NL_CB_VALID, NL_CB_CUSTOM, on_link, index);
 	int rc = nl_send_auto(kernel->socket, request);
 	if (rc >= 0)

@@ -58,6 +58,10 @@ void kernel_close(struct kernel *kernel);
 #define scoped_kernel __attribute__((cleanup(kernel_cleanup))) struct kernel
 void kernel_cleanup(struct kernel **kernel);
 
+/* Whether the last request failed without the kernel's word: it may or may not have been
+ * carried out. */
+bool kernel_is_unsure(const struct kernel *kernel);
+
 /* The index of the link of this name; -ENODEV when there is none. */
 int kernel_link_index(struct kernel *kernel, const char *name, unsigned *ret_index,
     struct err *err);

@@ -6,6 +6,7 @@ import calls
 import chain
 import chain_mains
 import chain_model
+import chain_review
 import grants
 import harness
 import hostile
@@ -28,7 +29,7 @@ def main():
     h = harness.Harness(plugin, only)
     replay.run(h)
     override.run(h)
-    modules = (protocol, ipam, staticss, ranges, index2ip, leases, lease_races, grants, chain, chain_model, override,
+    modules = (protocol, ipam, staticss, ranges, index2ip, leases, lease_races, grants, chain, chain_model, chain_review, override,
                source_routing, hostile, wire, mains, chain_mains, calls)
     for module in modules:
         h.run_module(module)

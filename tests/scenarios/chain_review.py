@@ -1,0 +1,97 @@
+"""The chained role when the kernel, the runtime or the configuration is at its worst: each
+system call that can fail does, an ADD ends at each of its requests, and the odd values that
+the kernel takes in its own way."""
+import os
+import re
+
+import chain
+import source_routing
+from chain import ip
+from harness import expect
+
+TRACE = "/run/work/trace"
+
+
+def setup(h):
+    source_routing.setup(h)
+    ip("pod", "-6 addr add fd00:2::9/64 dev net1 nodad")
+    ip("pod", "route add 10.44.0.0/16 via 192.168.1.3 dev net1")
+    ip("pod", "-6 route add fd44::/16 via fd00:2::3 dev net1")
+
+
+def whole():
+    """All routes and rules of the pod."""
+    return source_routing.everything()
+
+
+# what makes each kind of change: flush, delete, tables and rules of addresses, routes, rules
+CHANGES = {"flushRoutes": True, "delRoutes": [{"dst": "192.168.2.0/24"}],
+           "routes": [{"dst": "10.50.0.0/16", "gw": "192.168.1.7", "mtu": 1400}, {"dst": "fd50::/16", "gw": "fd00:2::7"},
+                      {"dst": "10.51.0.0/16", "nexthops": [{"gw": "192.168.1.8"}, {"gw": "192.168.1.9"}]}],
+           "rules": [{"from": "192.168.1.209/32", "table": 100, "priority": 77}]}
+RESULT = (("192.168.1.209/24", "192.168.1.1"), ("fd00:2::9/64", "fd00:2::1"))
+KINDS = (dict(CHANGES, sourceRouting=False), dict(CHANGES, sourceRouting=True, flushRoutes=False, delRoutes=[]),
+         dict(CHANGES, sourceRouting={"addSourceHints": True}, flushRoutes=False, delRoutes=[]))
+
+
+def call(h, conf, verb="ADD", inject=None):
+    """One call of the plugin; inject as strace spells it: sendmsg:error=ENOBUFS:when=3."""
+    version = "1.0.0"
+    ips = [{"address": a, "gateway": g, "interface": 0} for a, g in RESULT]
+    prev = {"cniVersion": version, "interfaces": [{"name": "net1", "sandbox": "/run/netns/pod"}], "ips": ips}
+    conf = dict({"cniVersion": version, "name": "mynet", "type": "staticip", "announce": False, "prevResult": prev}, **conf)
+    name = (inject or "").split(":")[0]
+    wrap = ["strace", "-o", TRACE, "-e", "trace=" + name, "-e", "inject=" + inject] if inject else []
+    # the leak checker of a sanitizer build cannot work under strace
+    return h.call(verb, conf, {"CNI_NETNS": "/run/netns/pod", "CNI_IFNAME": "net1", "CNI_ARGS": "",
+                               "ASAN_OPTIONS": "detect_leaks=0"}, wrap=wrap)
+
+
+def injected():
+    """Whether the call that was to fail was made at all."""
+    with open(TRACE) as file:
+        return bool(re.search(r"INJECTED|\+\+\+ killed by", file.read()))
+
+
+def each_failure(h, conf, syscall, action, judge):
+    number = 1
+    while number < 200:
+        setup(h)
+        before = whole()
+        answer = call(h, conf, inject="%s:%s:when=%d" % (syscall, action, number))
+        if not injected():
+            break
+        judge("%s number %d" % (syscall, number), answer, before)
+        number += 1
+    return number - 1
+
+
+def nothing_stays(what, answer, before):
+    if answer.rc == 0:
+        raise AssertionError("%s fails and ADD does not see it" % what)
+    error = answer.json()
+    expect("left behind" not in answer.text, what + ": something is left behind", answer.text)
+    expect(error["code"] in (4, 5, 105), what + ": code", answer.text)
+    expect(whole() == before, what + ": routes or rules stay", answer.text, before, whole())
+
+
+def test_all_or_nothing_whichever_request_cannot_be_sent(h):
+    for conf in KINDS:
+        count = each_failure(h, conf, "sendmsg", "error=ENOBUFS", nothing_stays)
+        expect(count > 8, "few requests", count)
+
+
+def test_all_or_nothing_whichever_answer_is_lost(h):
+    for conf in KINDS[:2]:
+        count = each_failure(h, conf, "recvmsg", "error=ENOBUFS", nothing_stays)
+        expect(count > 8, "few answers", count)
+
+
+def test_DEL_succeeds_whatever_fails(h):
+    for syscall in ("sendmsg", "recvmsg", "socket", "setns", "openat", "bind"):
+        for number in range(1, 9):
+            setup(h)
+            call(h, KINDS[1]).ok()
+            if syscall == "setns" and number == 2:
+                continue  # the way back: nothing can go on in a foreign namespace
+            call(h, KINDS[1], "DEL", "%s:error=ENOMEM:when=%d" % (syscall, number)).silent()
