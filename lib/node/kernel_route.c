@@ -15,7 +15,7 @@
 
 /* IP6_RT_PRIO_USER (linux/ipv6_route.h): the metric of an IPv6 route that was
  * added with none. */
-enum { IPV6_DEFAULT_PRIORITY = 1024 };
+enum { IPV6_DEFAULT_PRIORITY = 1024, MTU_KEPT_MAX = 65535 - 15 };
 
 static uint32_t
 table_of(const struct route *route)
@@ -73,17 +73,36 @@ put_gateway(struct nl_msg *message, const struct ip *gw, uint8_t family)
 	return 0;
 }
 
+/* As the kernel keeps them (ip_metrics_convert, net/ipv4/metrics.c): 0 is none, and a
+ * large mtu is cut. A route is deleted by what it has, not by what was asked. */
+static uint32_t
+mtu_of(const struct route *route)
+{
+	uint32_t mtu = route->has_mtu ? route->mtu : 0;
+
+	return mtu > MTU_KEPT_MAX ? MTU_KEPT_MAX : mtu;
+}
+
+static uint32_t
+advmss_of(const struct route *route)
+{
+	return route->has_advmss ? route->advmss : 0;
+}
+
 static int
 put_metrics(struct nl_msg *message, const struct route *route)
 {
-	if (!route->has_mtu && !route->has_advmss)
+	uint32_t mtu = mtu_of(route);
+	uint32_t advmss = advmss_of(route);
+
+	if (!mtu && !advmss)
 		return 0;
 	struct nlattr *nested = nla_nest_start(message, RTA_METRICS);
 	if (!nested)
 		return -1;
-	if (route->has_mtu && nla_put_u32(message, RTAX_MTU, route->mtu) < 0)
+	if (mtu && nla_put_u32(message, RTAX_MTU, mtu) < 0)
 		return -1;
-	if (route->has_advmss && nla_put_u32(message, RTAX_ADVMSS, route->advmss) < 0)
+	if (advmss && nla_put_u32(message, RTAX_ADVMSS, advmss) < 0)
 		return -1;
 	return nla_nest_end(message, nested);
 }
@@ -308,6 +327,6 @@ kernel_route_matches(const struct kernel_route *found, const struct kernel_route
 	    (!src->family || ip_equal(&found->extra.src, src)) &&
 	    /* IPv6 has no scopes: the kernel answers 0 whatever was asked */
 	    (!b->has_scope || a->dst.ip.family == 6 || a->scope == b->scope) &&
-	    (!b->has_mtu || (a->has_mtu && a->mtu == b->mtu)) &&
-	    (!b->has_advmss || (a->has_advmss && a->advmss == b->advmss));
+	    (!b->has_mtu || mtu_of(a) == mtu_of(b)) &&
+	    (!b->has_advmss || advmss_of(a) == advmss_of(b));
 }

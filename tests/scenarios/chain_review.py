@@ -95,3 +95,36 @@ def test_DEL_succeeds_whatever_fails(h):
             if syscall == "setns" and number == 2:
                 continue  # the way back: nothing can go on in a foreign namespace
             call(h, KINDS[1], "DEL", "%s:error=ENOMEM:when=%d" % (syscall, number)).silent()
+
+
+def check_after(h, conf):
+    """ADD, the same ADD, and CHECK with the result of the first."""
+    added = call(h, conf).result()
+    before = whole()
+    expect(call(h, conf).result() == added and whole() == before, "a second ADD changes something", added)
+    call(h, dict(conf, prevResult=added), "CHECK").silent()
+    return added
+
+
+def test_values_that_the_kernel_takes_in_its_own_way_are_known_again(h):
+    for more in ({"mtu": 0}, {"advmss": 0}, {"mtu": 65535}, {"mtu": 1000000}, {"mtu": 1}, {"advmss": 65495}, {"priority": 0},
+                 {"table": 0}, {"table": 4294967295}, {"priority": 4294967295}, {"scope": 200}):
+        for dst, gw in (("10.60.0.0/16", "192.168.1.1"), ("fd60::/16", "fd00:2::1")):
+            setup(h)
+            before = whole()
+            # the last one fails: what was made goes again
+            wrong = [dict(more, dst=dst, gw=gw), {"dst": "10.61.0.0/16", "gw": "203.0.113.9"}]
+            if "scope" in more:
+                wrong[0].pop("gw")
+            expect("left behind" not in call(h, {"routes": wrong}).error(105)["msg"], "left behind", more)
+            expect(whole() == before, "it stays", more, before, whole())
+            check_after(h, {"routes": wrong[:1]})
+
+
+def test_a_rule_of_priority_0_is_known_again_and_only_it_goes(h):
+    ip("pod", "rule add from 192.168.1.209 lookup 7 priority 5")
+    conf = {"rules": [{"from": "192.168.1.209/32", "table": 7, "priority": 0}]}
+    before = whole()
+    check_after(h, conf)
+    call(h, conf, "DEL").silent()
+    expect(whole() == before, "after DEL", before, whole())
