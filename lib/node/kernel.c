@@ -353,6 +353,9 @@ kernel_link_index(struct kernel *kernel, const char *name, unsigned *ret_index,
 {
 	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
 	unsigned index = 0;
+
+	if (strlen(name) > IFNAME_LEN_MAX) /* a longer one fits no message either */
+		return err_errno(err, ENODEV, "cannot find interface %.40s", name);
 	struct nl_msg *request = kernel_message_new(RTM_GETLINK, 0, &header, sizeof(header));
 
 	if (nla_put_string(request, IFLA_IFNAME, name) < 0)

@@ -128,3 +128,9 @@ def test_a_rule_of_priority_0_is_known_again_and_only_it_goes(h):
     check_after(h, conf)
     call(h, conf, "DEL").silent()
     expect(whole() == before, "after DEL", before, whole())
+
+
+def test_an_interface_of_a_very_long_name_in_prevResult_is_none(h):
+    prev = {"cniVersion": "1.0.0", "ips": [], "interfaces": [{"name": "n" * length, "sandbox": "/run/netns/pod"}
+                                                             for length in (0, 15, 16, 5000, 70000)]}
+    call(h, {"flushRoutes": True, "prevResult": prev}).ok()
