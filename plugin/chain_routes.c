@@ -48,6 +48,32 @@ without_words(struct json_object *entry)
 	return copy;
 }
 
+static bool
+is_nothing(const struct ip *ip)
+{
+	static const uint8_t zeros[sizeof(ip->bytes)];
+
+	return ip->family && memcmp(ip->bytes, zeros, sizeof(zeros)) == 0;
+}
+
+/* The kernel takes 0.0.0.0 and :: for none: the route would be on the link, and no
+ * second ADD would know it again. */
+static int
+refuse_nothing(const struct chain_route *route, const char *where, struct err *err)
+{
+	const struct route_extra *extra = &route->extra;
+	bool found = is_nothing(&route->route.gw) || is_nothing(&extra->src);
+
+	for (unsigned i = 0; i < extra->hop_count; i++)
+		found = found || is_nothing(&extra->hops[i].gw);
+	if (!found)
+		return 0;
+	return err_set(err, CNI_ERROR_CONFIG,
+	    "%s has 0.0.0.0 or :: for an address; write the gateway or source, or leave the key "
+	    "out",
+	    where);
+}
+
 static int
 decode_rest(struct json_object *entry, size_t i, struct chain_route *route, struct err *err)
 {
@@ -64,6 +90,8 @@ decode_rest(struct json_object *entry, size_t i, struct chain_route *route, stru
 	route->route.dst.ip = cidr_first(&route->route.dst);
 	int rc = route_extra_decode(entry, where, route->route.dst.ip.family,
 	    &route->route.gw, &route->extra, err);
+	if (!rc)
+		rc = refuse_nothing(route, where, err);
 	return rc ? cni_error_as(err, CNI_ERROR_CONFIG) : 0;
 }
 

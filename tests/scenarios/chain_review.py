@@ -130,6 +130,15 @@ def test_a_rule_of_priority_0_is_known_again_and_only_it_goes(h):
     expect(whole() == before, "after DEL", before, whole())
 
 
+def test_no_address_at_all_is_no_gateway_and_no_source(h):
+    for entry in ({"dst": "10.9.0.0/16", "gw": "0.0.0.0"}, {"dst": "fd09::/16", "gw": "::"},
+                  {"dst": "10.9.0.0/16", "gw": "192.168.1.1", "src": "0.0.0.0"}, {"dst": "fd09::/16", "src": "::"},
+                  {"dst": "10.9.0.0/16", "nexthops": [{"gw": "0.0.0.0"}, {"gw": "192.168.1.1"}]}):
+        before = whole()
+        call(h, {"routes": [entry]}).error(7, "routes[0]")
+        expect(whole() == before, "routes", before, whole())
+
+
 def test_an_interface_of_a_very_long_name_in_prevResult_is_none(h):
     prev = {"cniVersion": "1.0.0", "ips": [], "interfaces": [{"name": "n" * length, "sandbox": "/run/netns/pod"}
                                                              for length in (0, 15, 16, 5000, 70000)]}
