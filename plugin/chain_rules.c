@@ -45,7 +45,12 @@ decode_selector(struct json_object *object, const char *key, const char *where,
 		return err_set(
 		    err, CNI_ERROR_CONFIG, "%s: from and to are of two families", where);
 	rule->family = cidr.ip.family;
-	cidr.ip = cidr_first(&cidr);
+	struct ip network = cidr_first(&cidr);
+	if (cidr.length == 0 && !ip_equal(&network, &cidr.ip))
+		return err_set(err, CNI_ERROR_CONFIG,
+		    "%s.%s: '%s' has host bits set; write 0.0.0.0/0 or ::/0 for every address",
+		    where, key, text);
+	cidr.ip = network;
 	if (cidr.length > 0)
 		*ret_selector = cidr;
 	return 0;

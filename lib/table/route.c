@@ -103,7 +103,8 @@ decode_addresses(struct json_object *object, const char *where,
 	if (rc)
 		return err_wrap(err, "%s.dst", where);
 	struct ip network = cidr_first(&route->dst);
-	if (!lax && !ip_equal(&network, &route->dst.ip))
+	/* 10.2.3.4/0 is a slip of the pen, and not to become the default route */
+	if ((!lax || route->dst.length == 0) && !ip_equal(&network, &route->dst.ip))
 		return err_set(err, EINVAL, "%s.dst: '%s' has host bits set", where, dst);
 	if (gw)
 		rc = (lax ? ip_parse_lax : ip_parse)(gw, strlen(gw), &route->gw, err);

@@ -139,6 +139,23 @@ def test_no_address_at_all_is_no_gateway_and_no_source(h):
         expect(whole() == before, "routes", before, whole())
 
 
+def test_an_odd_destination_is_no_default_route(h):
+    for dst in ("10.2.3.4/0", "fd00::1/0", "", "/0", "default", "0/0", "0.0.0.0", "::ffff:0.0.0.0/0", "::ffff:10.0.0.0/104",
+                "0.0.0.0/00", "0.0.0.0/0 ", " 0.0.0.0/0", "0.0.0.0/-0", "Host", None, 0, [], {}, False):
+        before = whole()
+        for key in ("routes", "delRoutes"):
+            call(h, {key: [{"dst": dst}]}).error(7, key + "[0]")
+            call(h, {key: [{}]}).error(7, key + "[0]")
+        expect(whole() == before, "routes", dst, before, whole())
+
+
+def test_an_odd_selector_is_no_rule_for_every_address(h):
+    for text in ("10.2.3.4/0", "fd00::1/0", "", "all", "::ffff:10.0.0.0/104", 0, [], {}):
+        before = whole()
+        call(h, {"rules": [{"from": text, "table": 7}]}).error(7, "rules[0]")
+        expect(whole() == before, "rules", text, before, whole())
+
+
 def test_an_interface_of_a_very_long_name_in_prevResult_is_none(h):
     prev = {"cniVersion": "1.0.0", "ips": [], "interfaces": [{"name": "n" * length, "sandbox": "/run/netns/pod"}
                                                              for length in (0, 15, 16, 5000, 70000)]}
