@@ -46,17 +46,26 @@ kernel_address_delete(struct kernel *kernel, const struct kernel_address *addres
 	return 0;
 }
 
+static int
+add(struct kernel *kernel, const struct kernel_address *address, uint32_t flags)
+{
+	return kernel_message_send(
+	    kernel, build(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, address, flags));
+}
+
 int
 kernel_address_skip_dad(struct kernel *kernel, const struct kernel_address *address,
     struct err *err)
 {
-	uint32_t flags = (address->flags & WANTED_FLAGS) | IFA_F_NODAD;
+	uint32_t flags = address->flags & WANTED_FLAGS;
 	char text[ADDRESS_TEXT_MAX];
 	int code = kernel_message_send(kernel, build(RTM_DELADDR, 0, address, 0));
+	bool gone = !code || kernel_is_unsure(kernel);
 
 	if (!code)
-		code = kernel_message_send(kernel,
-		    build(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, address, flags));
+		code = add(kernel, address, flags | IFA_F_NODAD);
+	if (code && gone) /* a second ADD would find none, and call that a success */
+		(void)add(kernel, address, flags);
 	if (code)
 		return err_errno(err, code, "cannot make address %s usable at once",
 		    cidr_print(&address->cidr, text));

@@ -160,3 +160,20 @@ def test_an_interface_of_a_very_long_name_in_prevResult_is_none(h):
     prev = {"cniVersion": "1.0.0", "ips": [], "interfaces": [{"name": "n" * length, "sandbox": "/run/netns/pod"}
                                                              for length in (0, 15, 16, 5000, 70000)]}
     call(h, {"flushRoutes": True, "prevResult": prev}).ok()
+
+
+def test_an_address_survives_that_its_detection_could_not_be_ended(h):
+    def tentative():
+        ip("pod", "-6 addr add fd00:3::9/64 dev net1")
+        return "fd00:3::9" in ip("pod", "-6 addr show dev net1")
+    conf = {"ipv6": {"dad": False}}
+    number = 1
+    while number < 20:
+        setup(h)
+        expect(tentative(), "no address")
+        answer = call(h, conf, inject="sendmsg:error=ENOBUFS:when=%d" % number)
+        if not injected():
+            break
+        expect("fd00:3::9" in ip("pod", "-6 addr show dev net1"), "request %d" % number, answer.text)
+        number += 1
+    expect(number > 3, "few requests", number)
