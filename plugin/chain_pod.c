@@ -125,7 +125,8 @@ chain_pod_facts(const struct chain_pod *pod, const struct prev_result *prev,
     const struct chain_routes *wanted, const struct chain_addresses *addresses,
     const struct chain_plan *plan, struct chain_facts *ret_facts, struct err *err)
 {
-	struct chain_facts facts = {.index = pod->index};
+	struct chain_facts facts = {
+	    .index = pod->index, .answer = plan->checking ? prev : NULL};
 
 	if (chain_routes_need_host(wanted) && host_address_read(facts.host, err))
 		return cni_error_as(err, CNI_ERROR_IO);

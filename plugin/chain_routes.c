@@ -148,11 +148,12 @@ chain_first_address(const struct cidr *pod, struct ip *ret_gateway)
 }
 
 static int
-auto_gateway(const struct chain_facts *facts, uint8_t family, struct ip *ret_gateway,
-    struct err *err)
+auto_gateway(const struct chain_facts *facts, const struct route *route,
+    struct ip *ret_gateway, struct err *err)
 {
+	uint8_t family = route->dst.ip.family;
 	const struct cidr *pod = &facts->pod[family == 6];
-	const struct ip *known = &facts->gateway[family == 6];
+	struct ip known = {0};
 	char text[ADDRESS_TEXT_MAX];
 
 	if (!pod->ip.family)
@@ -162,13 +163,17 @@ auto_gateway(const struct chain_facts *facts, uint8_t family, struct ip *ret_gat
 		    family);
 	if (chain_first_address(pod, ret_gateway))
 		return 0;
-	if (!known->family)
+	if (facts->answer)
+		known = prev_result_route_gateway(facts->answer, route);
+	if (!known.family)
+		known = facts->gateway[family == 6];
+	if (!known.family)
 		return err_set(err, CNI_ERROR_ROUTE,
 		    "routes: gw \"auto\" finds no gateway for the pod's address %s: it has no "
 		    "other address in its subnet and its interface no default gateway; write "
 		    "the gateway instead of \"auto\"",
 		    cidr_print(pod, text));
-	*ret_gateway = *known;
+	*ret_gateway = known;
 	return 0;
 }
 
@@ -217,7 +222,7 @@ plan_one(const struct chain_route *wanted, const struct chain_facts *facts,
 		route->dst = (struct cidr){.ip = *host, .length = ip_bits(host)};
 	}
 	if (wanted->auto_gateway) {
-		int rc = auto_gateway(facts, family, &route->gw, err);
+		int rc = auto_gateway(facts, route, &route->gw, err);
 		if (rc)
 			return rc;
 	}

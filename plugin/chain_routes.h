@@ -8,6 +8,7 @@
 
 #include "core/err.h"
 #include "plugin/chain_plan.h"
+#include "plugin/prev_result.h"
 #include "table/ip.h"
 #include "table/route.h"
 #include "table/route_extra.h"
@@ -32,6 +33,9 @@ struct chain_facts {
 	struct ip host[2];    /* this node's own address */
 	struct cidr pod[2];   /* the pod's first address on the interface */
 	struct ip gateway[2]; /* the interface's default gateway */
+	/* CHECK: the result of the ADD, in which flushGateway leaves no default gateway, but
+	 * the routes are told with theirs; else NULL */
+	const struct prev_result *answer;
 };
 
 /* Reads the list `routes`; NULL is none. Error code 7. */

@@ -236,15 +236,36 @@ read_route(struct json_object *item, struct route *ret_route)
 	const char *dst = json_path_text(item, "dst");
 	const char *gw = json_path_text(item, "gw");
 	int64_t table = json_path_number(item, "table", 0);
-	struct route route = {.has_table = true};
+	int64_t priority = json_path_number(item, "priority", 0);
+	struct route route = {.has_table = true, .has_priority = true};
 
 	if (!dst || cidr_parse_lax(dst, strlen(dst), &route.dst, NULL) || table < 0 ||
-	    table > UINT32_MAX || (gw && ip_parse_lax(gw, strlen(gw), &route.gw, NULL)))
+	    table > UINT32_MAX || priority < 0 || priority > UINT32_MAX ||
+	    (gw && ip_parse_lax(gw, strlen(gw), &route.gw, NULL)))
 		return false;
 	route.dst.ip = cidr_first(&route.dst);
 	route.table = (uint32_t)table;
+	route.priority = (uint32_t)priority;
 	*ret_route = route;
 	return true;
+}
+
+struct ip
+prev_result_route_gateway(const struct prev_result *prev, const struct route *wanted)
+{
+	struct json_object *routes = json_path(prev->json, "routes");
+	size_t count =
+	    json_object_is_type(routes, json_type_array) ? json_object_array_length(routes) : 0;
+	struct cidr dst = {.ip = cidr_first(&wanted->dst), .length = wanted->dst.length};
+
+	for (size_t i = 0; i < count; i++) {
+		struct route route;
+		if (read_route(json_object_array_get_idx(routes, i), &route) &&
+		    cidr_equal(&route.dst, &dst) && route.table == wanted->table &&
+		    route.priority == wanted->priority)
+			return route.gw;
+	}
+	return (struct ip){0};
 }
 
 static void

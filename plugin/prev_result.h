@@ -50,6 +50,10 @@ bool prev_result_is_on(
 struct ip prev_result_gateway(
     const struct prev_result *prev, const char *interface, uint8_t family);
 
+/* The gateway of prevResult's route with this dst, table and priority; family 0 = none. */
+struct ip prev_result_route_gateway(
+    const struct prev_result *prev, const struct route *wanted);
+
 /* Takes out of prevResult the routes that is_there does not know: dst, gw where
  * written, and table. What is not understood stays: it is not ours to judge. */
 void prev_result_prune_routes(const struct prev_result *prev, enum cni_shape shape,

@@ -156,6 +156,21 @@ def test_an_odd_selector_is_no_rule_for_every_address(h):
         expect(whole() == before, "rules", text, before, whole())
 
 
+def test_CHECK_finds_the_gateway_of_an_auto_route_again(h):
+    """flushGateway takes it out of the result, and it stood nowhere else."""
+    chain.give_pod("pod", "net1", "192.168.1.209/32")
+    ip("pod", "route add 169.254.1.1 dev net1")
+    ip("pod", "route add 169.254.1.2 dev net1")
+    ip("pod", "route add default via 169.254.1.1 dev net1 metric 5")
+    ips = [{"address": "192.168.1.209/32", "gateway": "169.254.1.1", "interface": 0}]
+    prev = {"cniVersion": "1.0.0", "interfaces": [{"name": "net1", "sandbox": "/run/netns/pod"}], "ips": ips,
+            "routes": [{"dst": "0.0.0.0/0"}]}
+    auto = {"dst": "10.9.0.0/16", "gw": "auto"}
+    for routes in ([auto], [auto, {"dst": "0.0.0.0/0", "gw": "169.254.1.2", "priority": 9}]):
+        added = check_after(h, {"flushGateway": True, "routes": routes, "prevResult": prev})
+        expect({"dst": "10.9.0.0/16", "gw": "169.254.1.1"} in added["routes"], "result", added)
+
+
 def test_an_interface_of_a_very_long_name_in_prevResult_is_none(h):
     prev = {"cniVersion": "1.0.0", "ips": [], "interfaces": [{"name": "n" * length, "sandbox": "/run/netns/pod"}
                                                              for length in (0, 15, 16, 5000, 70000)]}
