@@ -113,9 +113,10 @@ build(int type, int flags, const struct kernel_rule *rule)
 	bool fits = put_selector(message, FRA_SRC, &rule->from) == 0 &&
 	    put_selector(message, FRA_DST, &rule->to) == 0 &&
 	    nla_put_u32(message, FRA_TABLE, rule->table) == 0 &&
-	    nla_put_u32(message, FRA_PRIORITY, rule->priority) == 0;
-	if (fits && type == RTM_NEWRULE)
-		fits = nla_put_u8(message, FRA_PROTOCOL, RTPROT_STATIC) == 0;
+	    nla_put_u32(message, FRA_PRIORITY, rule->priority) == 0 &&
+	    /* when removing too: the kernel takes the first that has what is said, and
+	     * another's may select by a mark or an interface besides (fib_rules.c) */
+	    nla_put_u8(message, FRA_PROTOCOL, RTPROT_STATIC) == 0;
 	if (!fits) /* it is small and the room a page: only memory can be short */
 		mem_exhausted();
 	return message;

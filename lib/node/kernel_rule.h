@@ -26,7 +26,8 @@ int kernel_rules(struct kernel *kernel, struct kernel_rule **ret_list, size_t *r
 /* -EEXIST when it is there. */
 int kernel_rule_add(struct kernel *kernel, const struct kernel_rule *rule,
     struct err *err);
-/* Removes one such rule; -ENOENT when there is none. */
+/* Removes one such rule that kernel_rule_add made (protocol static; any before Linux
+ * 4.17); -ENOENT when there is none. */
 int kernel_rule_delete(struct kernel *kernel, const struct kernel_rule *rule,
     struct err *err);
 /* Same selectors, table and priority, and nothing special. */

@@ -192,3 +192,20 @@ def test_an_address_survives_that_its_detection_could_not_be_ended(h):
         expect("fd00:3::9" in ip("pod", "-6 addr show dev net1"), "request %d" % number, answer.text)
         number += 1
     expect(number > 3, "few requests", number)
+
+
+def test_a_rule_of_others_that_looks_like_ours_stays(h):
+    """Same selectors, table and priority, but a mark beside them: the kernel deletes the first that fits."""
+    for family, address in (("-4", "192.168.1.209"), ("-6", "fd00:2::9")):
+        for mark, length in (("fwmark 0x5", "32" if family == "-4" else "128"), ("iif lo", "32" if family == "-4" else "128")):
+            setup(h)
+            ip("pod", "%s rule add from %s %s lookup 7 priority 78" % (family, address, mark))
+            before = whole()
+            conf = {"rules": [{"from": "%s/%s" % (address, length), "table": 7, "priority": 78}]}
+            call(h, conf).ok()
+            expect(whole() != before, "no rule was added", before)
+            call(h, conf, "DEL").silent()
+            expect(whole() == before, "after DEL", before, whole())
+            failing = dict(conf, rules=conf["rules"] + [dict(conf["rules"][0], priority=79)])
+            call(h, failing, inject="sendmsg:error=ENOBUFS:when=5").error(105)
+            expect(whole() == before, "after roll-back", before, whole())
