@@ -38,6 +38,9 @@ struct kernel_route {
 	struct route route;
 	struct route_extra extra;
 	unsigned index; /* of the link it leaves by; 0 = none */
+	/* Only of a dump: the packets it is for, beyond dst; 0 and family 0 = all */
+	uint8_t tos;      /* IPv4 */
+	struct cidr from; /* IPv6 */
 	uint8_t protocol; /* who made it, RTPROT_...; 0 = RTPROT_STATIC when added */
 	/* Only of several next hops, for each: its link. gw, onlink and index are
 	 * then those of the first. */
@@ -94,7 +97,7 @@ int kernel_address_skip_dad(struct kernel *kernel, const struct kernel_address *
 enum { KERNEL_ROUTE_TEXT_MAX = 2 * ADDRESS_TEXT_MAX + 64 };
 const char *kernel_route_print(const struct kernel_route *route, char *out);
 
-/* Adds a route. -EEXIST when there is one with this dst, table and priority,
+/* Adds a route. -EEXIST when there is one with this dst, tos, from, table and priority,
  * whatever its gateway and link: kernel_route_matches tells whether it is the
  * same. Other refusals carry the kernel's own words. */
 int kernel_route_add(struct kernel *kernel, const struct kernel_route *route,
@@ -102,8 +105,8 @@ int kernel_route_add(struct kernel *kernel, const struct kernel_route *route,
 /* Removes exactly this route; -ESRCH when it is not there. */
 int kernel_route_delete(struct kernel *kernel, const struct kernel_route *route,
     struct err *err);
-/* Whether a route of a dump has the place that wanted would take: same dst, table
- * and priority. */
+/* Whether a route of a dump has the place that wanted would take: same dst, tos, from,
+ * table and priority. */
 bool kernel_route_rivals(const struct kernel_route *found,
     const struct kernel_route *wanted);
 /* Whether a route of a dump is what kernel_route_add made of wanted: type, dst,

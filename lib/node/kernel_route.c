@@ -158,6 +158,8 @@ header_of(const struct kernel_route *wanted)
 	return (struct rtmsg){
 	    .rtm_family = (unsigned char)ip_kernel_family(&wanted->route.dst.ip),
 	    .rtm_dst_len = wanted->route.dst.length,
+	    .rtm_src_len = wanted->from.length,
+	    .rtm_tos = wanted->tos,
 	    .rtm_protocol = wanted->protocol ? wanted->protocol : RTPROT_STATIC,
 	    .rtm_scope = scope_of(wanted),
 	    .rtm_type = types[wanted->extra.type],
@@ -175,6 +177,7 @@ build(int type, int flags, const struct kernel_route *wanted)
 
 	bool fits = nla_put_u32(message, RTA_TABLE, table_of(route)) == 0 &&
 	    (route->dst.length == 0 || put_ip(message, RTA_DST, &dst) == 0) &&
+	    (!wanted->from.ip.family || put_ip(message, RTA_SRC, &wanted->from.ip) == 0) &&
 	    (!wanted->extra.src.family ||
 	        put_ip(message, RTA_PREFSRC, &wanted->extra.src) == 0) &&
 	    (!route->has_priority ||
@@ -247,7 +250,8 @@ kernel_route_rivals(const struct kernel_route *found, const struct kernel_route 
 	const struct route *b = &wanted->route;
 	struct cidr dst = {.ip = cidr_first(&b->dst), .length = b->dst.length};
 
-	return cidr_equal(&a->dst, &dst) && table_of(a) == table_of(b) &&
+	return cidr_equal(&a->dst, &dst) && found->tos == wanted->tos &&
+	    cidr_equal(&found->from, &wanted->from) && table_of(a) == table_of(b) &&
 	    priority_of(a) == priority_of(b);
 }
 

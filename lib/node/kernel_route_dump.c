@@ -107,6 +107,11 @@ read_route(const struct rtmsg *header, struct nlattr **attributes, struct kernel
 	read_metrics(attributes[RTA_METRICS], route);
 	found->index = attributes[RTA_OIF] ? nla_get_u32(attributes[RTA_OIF]) : 0;
 	found->protocol = header->rtm_protocol;
+	found->tos = header->rtm_tos;
+	if (attributes[RTA_SRC])
+		found->from = (struct cidr){
+		    .ip = kernel_read_ip(header->rtm_family, attributes[RTA_SRC]),
+		    .length = header->rtm_src_len};
 	found->extra.src = kernel_read_ip(header->rtm_family, attributes[RTA_PREFSRC]);
 	found->extra.onlink = header->rtm_flags & RTNH_F_ONLINK;
 	if (attributes[RTA_MULTIPATH])

@@ -209,3 +209,39 @@ def test_a_rule_of_others_that_looks_like_ours_stays(h):
             failing = dict(conf, rules=conf["rules"] + [dict(conf["rules"][0], priority=79)])
             call(h, failing, inject="sendmsg:error=ENOBUFS:when=5").error(105)
             expect(whole() == before, "after roll-back", before, whole())
+
+
+def test_a_route_for_a_kind_of_service_is_a_route_of_its_own(h):
+    ip("pod", "route add 10.70.0.0/16 tos 0x10 via 192.168.1.4 dev net1")
+    route = {"dst": "10.70.0.0/16", "gw": "192.168.1.4"}
+    before = whole()
+    added = call(h, {"routes": [route]}).result()
+    plain = [l for l in ip("pod", "route show 10.70.0.0/16").splitlines() if "tos" not in l]
+    expect(len(plain) == 1, "the route itself is missing", whole())
+    ip("pod", "route del 10.70.0.0/16 tos 0 via 192.168.1.4")
+    expect(whole() == before, "not as before", whole())
+    call(h, {"routes": [route], "prevResult": added}, "CHECK").error(105, "10.70.0.0/16")
+    number = each_failure(h, {"flushRoutes": True}, "sendmsg", "error=ENOBUFS", nothing_stays)
+    expect(number > 4, "few requests", number)
+    setup(h)
+    ip("pod", "route add 10.70.0.0/16 tos 0x10 via 192.168.1.4 dev net1")
+    call(h, {"flushRoutes": True}).ok()
+    expect("10.70" not in ip("pod", "route show"), "it is not flushed", whole())
+
+
+def test_a_route_for_packets_from_somewhere_is_a_route_of_its_own(h):
+    words = "-6 route add fd70::/16 from fd71::/16 via fd00:2::4 dev net1"
+    try:
+        ip("pod", words)
+    except RuntimeError as error:
+        print("skipped: IPv6 routes by source: %s" % error)
+        return
+    route = {"dst": "fd70::/16", "gw": "fd00:2::4"}
+    call(h, {"routes": [route]}).ok()
+    there = ip("pod", "-6 route show fd70::/16").splitlines()
+    expect(len(there) == 2 and sum("from" in l for l in there) == 1, "the route itself is missing", there)
+    call(h, {"routes": [route]}).ok()
+    setup(h)
+    ip("pod", words)
+    call(h, {"flushRoutes": True}).ok()
+    expect("fd70" not in ip("pod", "-6 route show"), "it is not flushed", whole())
