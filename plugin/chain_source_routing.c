@@ -313,6 +313,33 @@ leave(const struct chain_source_routing *wanted, const struct kernel_route *rout
 	return hint ? chain_plan_add_route(plan, &hinted, err) : 0;
 }
 
+/* What stays in the main table has to be there: of an ADD that was killed between taking
+ * a route out and putting it back with its source, the copy in the address's own table is
+ * left. */
+static int
+put_back_hints(const struct chain_source_routing *wanted, const struct cidr *address,
+    unsigned index, const struct chain_route_list *written, struct chain_plan *plan,
+    struct err *err)
+{
+	uint32_t table = table_for(wanted, &address->ip, plan);
+	size_t count = plan->route_count;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		struct kernel_route hinted = plan->routes[i];
+		if (kernel_route_table(&hinted) != table ||
+		    !kernel_route_is_over(&hinted, index) || !fits(&hinted, address) ||
+		    chain_route_list_has(written, &hinted) ||
+		    !stays(wanted, &hinted, address))
+			continue;
+		hinted.route.table = RT_TABLE_MAIN;
+		hinted.extra.src = hinted.extra.src.family ? hinted.extra.src : address->ip;
+		if (!chain_plan_has_rival(plan, &hinted))
+			rc = chain_plan_add_route(plan, &hinted, err);
+	}
+	return rc;
+}
+
 int
 chain_source_routing_leave_main(const struct chain_source_routing *wanted,
     const struct chain_addresses *addresses, unsigned index,
@@ -332,5 +359,8 @@ chain_source_routing_leave_main(const struct chain_source_routing *wanted,
 				rc = leave(wanted, &moving[i], address, plan, err);
 		}
 	}
+	for (unsigned i = 0; !rc && i < addresses->count; i++)
+		rc = put_back_hints(
+		    wanted, &addresses->list[i].cidr, index, written, plan, err);
 	return rc;
 }

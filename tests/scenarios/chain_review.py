@@ -87,6 +87,23 @@ def test_all_or_nothing_whichever_answer_is_lost(h):
         expect(count > 8, "few answers", count)
 
 
+def test_an_ADD_that_was_killed_is_repeated_and_ended(h):
+    for conf in KINDS:
+        setup(h)
+        call(h, conf).ok()
+        wanted = whole()
+
+        def judge(what, answer, before):
+            again = call(h, conf)
+            expect(again.rc == 0, what + ": the second ADD fails", again.text)
+            expect(whole() == wanted, what + ": another outcome", wanted, whole())
+            call(h, conf, "CHECK").silent()
+            call(h, conf, "DEL").silent()
+            rules = ip("pod", "rule show") + ip("pod", "-6 rule show")
+            expect("31000:" not in rules and "77:" not in rules, what + ": rules stay", rules)
+        expect(each_failure(h, conf, "sendmsg", "signal=KILL", judge) > 8, "few requests")
+
+
 def test_DEL_succeeds_whatever_fails(h):
     for syscall in ("sendmsg", "recvmsg", "socket", "setns", "openat", "bind"):
         for number in range(1, 9):
@@ -245,3 +262,9 @@ def test_a_route_for_packets_from_somewhere_is_a_route_of_its_own(h):
     ip("pod", words)
     call(h, {"flushRoutes": True}).ok()
     expect("fd70" not in ip("pod", "-6 route show"), "it is not flushed", whole())
+
+
+def test_source_hints_leave_a_written_route_in_its_table_only(h):
+    conf = {"sourceRouting": {"addSourceHints": True}, "routes": [{"dst": "10.80.0.0/16", "table": 100}]}
+    check_after(h, conf)
+    expect("10.80" not in ip("pod", "route show"), "it is in the main table too", whole())
