@@ -268,3 +268,20 @@ def test_source_hints_leave_a_written_route_in_its_table_only(h):
     conf = {"sourceRouting": {"addSourceHints": True}, "routes": [{"dst": "10.80.0.0/16", "table": 100}]}
     check_after(h, conf)
     expect("10.80" not in ip("pod", "route show"), "it is in the main table too", whole())
+
+
+def test_every_other_system_call_that_fails_is_an_error_or_nothing(h):
+    """Whatever fails: an answer, whole, and with an error nothing is changed."""
+    conf = dict(KINDS[1], announce=True, ipv6={"acceptRA": False, "autoconf": False, "dad": False})
+
+    def judge(what, answer, before):
+        expect(answer.rc in (0, 1), what + ": it ends otherwise", answer.rc, answer.text, answer.stderr)
+        if answer.rc == 0:
+            answer.result()
+            return
+        expect(answer.json()["code"] in (4, 5, 105), what + ": code", answer.text)
+        expect(whole() == before, what + ": routes or rules stay", answer.text, before, whole())
+    for syscall in ("openat", "setsockopt", "fstatfs", "ioctl"):
+        each_failure(h, conf, syscall, "error=ENOMEM", judge)
+    for syscall in ("socket", "bind", "sendto", "poll"):
+        each_failure(h, dict(conf, probe=True), syscall, "error=ENOMEM", judge)
