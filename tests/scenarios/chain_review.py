@@ -3,6 +3,7 @@ system call that can fail does, an ADD ends at each of its requests, and the odd
 the kernel takes in its own way."""
 import os
 import re
+import time
 
 import chain
 import source_routing
@@ -15,6 +16,10 @@ TRACE = "/run/work/trace"
 def setup(h):
     source_routing.setup(h)
     ip("pod", "-6 addr add fd00:2::9/64 dev net1 nodad")
+    until = time.monotonic() + 5  # the kernel makes the address's own route when it has time
+    while "fd00:2::9" not in ip("pod", "-6 route show table local"):
+        expect(time.monotonic() < until, "no local route")
+        time.sleep(0.001)
     ip("pod", "route add 10.44.0.0/16 via 192.168.1.3 dev net1")
     ip("pod", "-6 route add fd44::/16 via fd00:2::3 dev net1")
 
@@ -285,3 +290,13 @@ def test_every_other_system_call_that_fails_is_an_error_or_nothing(h):
         each_failure(h, conf, syscall, "error=ENOMEM", judge)
     for syscall in ("socket", "bind", "sendto", "poll"):
         each_failure(h, dict(conf, probe=True), syscall, "error=ENOMEM", judge)
+
+
+def test_a_DEL_takes_the_rule_that_another_made_no_more_than_its_routes(h):
+    """What was there already is no change, and what was not made is not taken back."""
+    conf = {"rules": [{"from": "192.168.1.209/32", "table": 7, "priority": 78}]}
+    ip("pod", "rule add from 192.168.1.209 lookup 7 priority 78")
+    before = whole()
+    check_after(h, conf)
+    call(h, conf, "DEL").silent()
+    expect(whole() == before, "after DEL", before, whole())
