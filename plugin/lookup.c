@@ -202,7 +202,10 @@ look_and_compare(const char *root, const struct lookup *asked,
 
 	if (rc)
 		return rc;
+	/* where grants are required by now, the agent may have told who has leases before
+	 * ours was there: no row is enough any more */
 	return strcmp(now.network.domain, answer->network.domain) == 0 &&
+	    now.network.grants_required == answer->network.grants_required &&
 	    same_addresses(&now.row, &answer->row);
 }
 
