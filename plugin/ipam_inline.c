@@ -163,22 +163,36 @@ inline_find(struct asking *asking, struct answer *ret_answer, struct err *err)
 	return find_fixed(asking, ret_answer, err);
 }
 
+static int
+take(struct asking *asking, struct answer *answer, struct err *err)
+{
+	int rc;
+
+	if (asking->source.kind != SOURCE_RANGES) {
+		rc = find_fixed(asking, answer, err);
+		return rc ? rc : ipam_take_fixed(asking, answer, err);
+	}
+	rc = ranges_fit(asking->source.ranges, asking->request->config.version, err);
+	if (!rc)
+		rc = ranges_take(&asking->hold, asking->source.ranges, &answer->result, err);
+	finish(asking, &answer->result);
+	return rc;
+}
+
+/* As with the tables, the lease first, then the look once more: it may have been minutes
+ * until the address was free. */
 int
 inline_take(struct asking *asking, struct answer *ret_answer, struct err *err)
 {
 	int rc = check_network(asking, err);
 
 	begin(asking, ret_answer);
+	if (!rc)
+		rc = take(asking, ret_answer, err);
 	if (rc)
 		return rc;
-	if (asking->source.kind != SOURCE_RANGES) {
-		rc = find_fixed(asking, ret_answer, err);
-		return rc ? rc : ipam_take_fixed(asking, ret_answer, err);
-	}
-	rc = ranges_fit(asking->source.ranges, asking->request->config.version, err);
-	if (!rc)
-		rc = ranges_take(
-		    &asking->hold, asking->source.ranges, &ret_answer->result, err);
-	finish(asking, &ret_answer->result);
+	rc = check_network(asking, err);
+	if (rc)
+		ipam_give_back(asking);
 	return rc;
 }
