@@ -44,6 +44,11 @@ table_file_open(const char *root, struct table_file *ret_file, struct err *err)
 	/* by number and not through the link, which may change meanwhile */
 	scoped_free char *path = mem_format("%s/table/%u", root, buckets);
 	int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* the link comes after the buckets: without them it is no table that is not there
+	 * yet, but one of which nobody can say what it knows */
+	if (directory < 0 && errno == ENOENT)
+		return err_set(err, EBADMSG,
+		    "directory %s is not there; the agent puts the table back within a minute", path);
 	if (directory < 0)
 		return err_errno(err, errno, "cannot open directory %s", path);
 	*ret_file = (struct table_file){.directory = directory, .buckets = buckets};

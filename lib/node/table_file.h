@@ -37,7 +37,7 @@ struct table_bucket {
 };
 
 /* Opens the live set below root (an absolute path). -ENOENT: none was published
- * since the node booted. */
+ * since the node booted; -EBADMSG: one was, and its directory is not there. */
 int table_file_open(const char *root, struct table_file *ret_file, struct err *err);
 /* May be closed twice, or when it was never opened ({.directory = -1}). */
 void table_file_close(struct table_file *file);

@@ -84,7 +84,7 @@ before_the_first_publication_it_is_ENOENT(void **state)
 	directory("table");
 	assert_int_equal(table_file_open(root, &file, &err), -ENOENT);
 	live("64");
-	assert_int_equal(table_file_open(root, &file, &err), -ENOENT);
+	assert_int_equal(table_file_open(root, &file, &err), -EBADMSG);
 	assert_int_equal(file.directory, -1);
 }
 
