@@ -9,15 +9,25 @@
 #include "plugin/cni_error.h"
 #include "plugin/hold.h"
 
-/* Names are for people: cut and cleaned, where an inline source let them through. */
+/* Names are for people: cleaned and cut, where an inline source let them through. Never
+ * within a character: a lease is read as strictly as any JSON. */
 static void
 put_name(const char *text, char *out, size_t size)
 {
 	scoped_buf clean = buf_make(CNI_ARGS_MAX * 3);
+	size_t length = 0;
+	size_t next = 0;
 
 	if (text)
 		utf8_clean(text, strlen(text), &clean);
-	(void)snprintf(out, size, "%s", buf_string(&clean));
+	if (clean.length < size) /* nearly always; the loop costs */
+		length = clean.length;
+	else
+		while ((next = utf8_character(buf_string(&clean) + length,
+		            clean.length - length)) > 0 &&
+		       length + next < size)
+			length += next;
+	(void)snprintf(out, size, "%.*s", (int)length, buf_string(&clean));
 }
 
 static int
