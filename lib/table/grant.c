@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "table/json.h"
+#include "table/key.h"
 
 static const char *const state_names[GRANT_STATES] = {
     [GRANT_GIVEN] = "Granted",
@@ -73,6 +74,8 @@ decode_given(
 
 	if (rc)
 		return rc;
+	if (!key_domain_valid(domain))
+		return err_set(err, EINVAL, "%s.domain '%s' is no domain of addresses", key, domain);
 	(void)snprintf(grant->domain, sizeof(grant->domain), "%s", domain);
 	return row_get(key, object, &grant->row, err);
 }

@@ -76,6 +76,14 @@ key_subdomain_valid(const char *text)
 }
 
 bool
+key_domain_valid(const char *domain)
+{
+	if (strncmp(domain, "network/", 8) == 0)
+		return key_network_valid(domain + 8);
+	return strncmp(domain, "pool/", 5) == 0 && key_subdomain_valid(domain + 5);
+}
+
+bool
 key_interface_valid(const char *text)
 {
 	size_t length = strlen(text);

@@ -20,6 +20,8 @@ bool key_network_valid(const char *network);
  * apimachinery pkg/util/validation checks them. */
 bool key_label_valid(const char *text);
 bool key_subdomain_valid(const char *text);
+/* network/NAME or pool/NAME. It names a directory of leases, so nothing else may pass. */
+bool key_domain_valid(const char *domain);
 /* Linux: 1 to 15 bytes, not "." or "..", no '/', ':' or white space
  * (net/core/dev.c, dev_valid_name). */
 bool key_interface_valid(const char *text);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "table/json.h"
+#include "table/key.h"
 
 static struct json_object *
 encode_ips(const struct ip *ips, unsigned count)
@@ -179,6 +180,8 @@ network_row_decode(const char *key, const char *json, size_t length,
 	if (!rc)
 		rc = json_get_text(
 		    object, "domain", key, true, sizeof(network.domain) - 1, &domain, err);
+	if (!rc && !key_domain_valid(domain))
+		rc = err_set(err, EINVAL, "%s.domain '%s' is no domain of addresses", key, domain);
 	if (!rc)
 		rc = json_get_bool(object, "grants", key, &network.grants_required, err);
 	if (rc)

@@ -38,6 +38,9 @@ what_is_no_grant_is_refused(void **state)
 	    "{\"state\":\"Granted\",\"domain\":\"network/x\",\"p\":\"a/b\"}",
 	    "{\"state\":\"Granted\",\"domain\":\"network/x\",\"p\":\"a/b\",\"ips\":[]}",
 	    "{\"state\":\"Granted\",\"p\":\"a/b\",\"ips\":[\"10.0.0.1/24\"]}",
+	    "{\"state\":\"Granted\",\"domain\":\"x\",\"p\":\"a/b\",\"ips\":[\"10.0.0.1/24\"]}",
+	    "{\"state\":\"Granted\",\"domain\":\"network/../x\",\"p\":\"a/b\",\"ips\":[\"10.0.0.1/24\"]}",
+	    "{\"state\":\"Granted\",\"domain\":\"by-attachment/x\",\"p\":\"a/b\",\"ips\":[\"10.0.0.1/24\"]}",
 	    "{\"state\":\"Held\"}", "{\"state\":\"Refused\",\"why\":7}"};
 
 	(void)state;
