@@ -20,6 +20,7 @@ import protocol
 import ranges
 import replay
 import source_routing
+import sources_review
 import staticss
 import wire
 
@@ -29,8 +30,8 @@ def main():
     h = harness.Harness(plugin, only)
     replay.run(h)
     override.run(h)
-    modules = (protocol, ipam, staticss, ranges, index2ip, leases, lease_races, grants, chain, chain_model, chain_review, override,
-               source_routing, hostile, wire, mains, chain_mains, calls)
+    modules = (protocol, ipam, staticss, ranges, index2ip, sources_review, leases, lease_races, grants, chain,
+               chain_model, chain_review, override, source_routing, hostile, wire, mains, chain_mains, calls)
     for module in modules:
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))
