@@ -47,13 +47,14 @@ struct node {
 	struct held pending;    /* what the node's file system would not take yet */
 	struct kube_call *call;     /* an answer on its way */
 	bool again;                 /* something changed since it was sent */
-	char *sent;                 /* the patch on its way, or acknowledged last */
+	struct json_object *sent;   /* the patch on its way, or acknowledged last */
 	char last_fault[ERR_TEXT_MAX];
 };
 
 static void hold(struct held *held, const struct object_id *id, struct json_object *object);
 static void refuse(struct node *node, const struct object_id *id, const struct err *why);
 static int publish(struct node *node, const struct node_spec *next, struct err *err);
+static void compare_answer(struct node *node, struct json_object *object);
 static void answer(struct node *node);
 static void try_again(struct node *node, const struct err *why);
 
@@ -77,6 +78,7 @@ on_changed(void *cookie, const struct object_id *id, struct json_object *object)
 	}
 	node_spec_release(&next);
 	if (rc == 0) {
+		compare_answer(node, object);
 		answer(node);
 	} else if (err.code > ERR_CODE_OWN) {
 		refuse(node, id, &err);
@@ -154,19 +156,40 @@ try_again(struct node *node, const struct err *why)
 }
 
 static void
+forget_answer(struct node *node)
+{
+	json_object_put(node->sent);
+	node->sent = NULL;
+}
+
+/* What was acknowledged may be overwritten: by a PATCH of ours that was given up and
+ * came late, or by a restore of the cluster. An event that is older than our last
+ * answer is no harm: the same answer once more changes nothing. */
+static void
+compare_answer(struct node *node, struct json_object *object)
+{
+	if (node->sent && !node->call &&
+	    !json_object_equal(json_path(object, "status.answer"),
+	        json_path(node->sent, "status.answer")))
+		forget_answer(node);
+}
+
+static void
 on_answered(void *cookie, const struct kube_answer *got)
 {
 	struct node *node = cookie;
 
 	node->call = NULL;
 	if (!got->ok) {
-		mem_free(node->sent);
-		node->sent = NULL;
-		/* gone or another one by now: the watch brings what follows */
-		if (got->status != 404 && got->status != 409)
+		forget_answer(node);
+		/* another one by now, or one that is gone without our knowing: the watch
+		 * brings what ends this */
+		if (node->in_force.object)
 			try_again(node, &got->err);
 		return;
 	}
+	if (!node->pending.object)
+		ev_timer_stop(node->spec.loop, &node->retry);
 	node->retry_s = retry_first_s;
 	node->last_fault[0] = '\0';
 	if (node->again)
@@ -176,23 +199,37 @@ on_answered(void *cookie, const struct kube_answer *got)
 static void
 send_answer(struct node *node, struct json_object *patch)
 {
-	const char *text = json_print(patch);
-
-	if (node->sent && strcmp(node->sent, text) == 0)
+	if (node->sent && json_object_equal(node->sent, patch))
 		return;
-	mem_free(node->sent);
-	node->sent = mem_text(text);
+	forget_answer(node);
+	node->sent = json_object_get(patch);
 	node->call = kube_call(node->spec.kube, "PATCH", node->status_path, NULL,
 	    "application/merge-patch+json", patch, answer_deadline_s, on_answered, node);
 }
 
-/* Looks at the leases, which is after the table that is in force was put there. */
+static void
+look_and_send(struct node *node, const struct node_spec *spec)
+{
+	scoped_free struct lease *leases = NULL;
+	struct answer_facts facts = {.boot_id = node->spec.boot_id, .head = &spec->head,
+	    .revoked = spec->revoked, .revoked_count = spec->revoked_count};
+	struct err err = {0};
+
+	if (lease_list(node->spec.path, &leases, &facts.lease_count, &err)) {
+		try_again(node, &err); /* what is not known is not answered */
+		return;
+	}
+	facts.leases = leases;
+	scoped_json *patch = answer_patch(&facts);
+	send_answer(node, patch);
+}
+
+/* Looks at the leases, which is after the table that is in force was put there; one
+ * that somebody has removed or damaged since is put there again. */
 static void
 answer(struct node *node)
 {
 	struct node_spec spec;
-	scoped_free struct lease *leases = NULL;
-	struct answer_facts facts = {.boot_id = node->spec.boot_id};
 	const struct held *held = &node->in_force;
 	struct err err = {0};
 
@@ -201,16 +238,10 @@ answer(struct node *node)
 		return;
 	if (node_spec_read(held->object, node->spec.node_name, held->uid, &spec, &err))
 		return; /* it was read before */
-	facts.head = &spec.head;
-	if (lease_list(node->spec.path, &leases, &facts.lease_count, &err)) {
-		try_again(node, &err); /* what is not known is not answered */
-	} else {
-		facts.leases = leases;
-		facts.revoked = spec.revoked;
-		facts.revoked_count = spec.revoked_count;
-		scoped_json *patch = answer_patch(&facts);
-		send_answer(node, patch);
-	}
+	if (publish(node, &spec, &err))
+		try_again(node, &err);
+	else
+		look_and_send(node, &spec);
 	node_spec_release(&spec);
 }
 
@@ -233,17 +264,27 @@ on_retry(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	json_object_put(held.object);
 }
 
+/* Not while something is tried again: each news would set its time back and double
+ * it. */
 static void
 on_leases(void *cookie)
 {
-	answer(cookie);
+	struct node *node = cookie;
+
+	if (!ev_is_active(&node->retry))
+		answer(node);
 }
 
 /* The grants in force stay: pods that have one can be made again (I9). */
 static void
 on_gone(void *cookie, const struct object_id *id)
 {
-	(void)cookie;
+	struct node *node = cookie;
+
+	/* there is nothing to answer to; as if it had never been seen */
+	json_object_put(node->in_force.object);
+	json_object_put(node->pending.object);
+	node->in_force.object = node->pending.object = NULL;
 	log_line(LOG_LEVEL_WARN, "StaticIPNode %s is gone; the grants in force on the node stay "
 	    "until the controller has made it anew", id->name);
 }
@@ -303,8 +344,8 @@ node_free(struct node *node)
 	lease_watch_free(node->leases);
 	json_object_put(node->in_force.object);
 	json_object_put(node->pending.object);
+	json_object_put(node->sent);
 	mem_free(node->selector);
 	mem_free(node->status_path);
-	mem_free(node->sent);
 	mem_free(node);
 }

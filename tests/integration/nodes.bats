@@ -15,12 +15,14 @@ PROFILES='profiles: [{name: default/ex, uid: u-ex, gateways: [10.0.2.1], routes:
 GRANT='{key: backend/default/ex-0, uid: u-1, state: Granted, domain: network/backend, ips: [10.0.2.40/24], profile: default/ex}'
 HOLD='{key: backend/default/ex-1, uid: u-2, state: Held, message: "10.0.2.41 is held by pod default/ex-1 (u-0) on node n2"}'
 
-# plugin VERB CONTAINER POD UID: the plugin on node n1, whose host file names the agent's root.
+# plugin VERB CONTAINER POD UID: the plugin on node n1, whose host file names the agent's root;
+# IPAM: more keys of the ipam block.
 plugin() {
+	export IPAM=${IPAM:-}
 	unshare --mount bash -c '
 		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1/n1\"}" >/etc/staticip/plugin.json
 		CNI_COMMAND=$3 CNI_CONTAINERID=$4 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$7;K8S_POD_NAME=$5;K8S_POD_UID=$6" \
-			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 0}}"
+			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 0 $IPAM}}"
 	' plugin "$WORK" "$BUILD/staticip" "$1" "$2" "$3" "$4" "$NS"
 }
 
@@ -119,4 +121,50 @@ plugin() {
 	wait_until 10 grep -q 'N4: its serial 1 is in force with another content' "$WORK/agent-n1.log"
 	node n1 "{epoch: e3, serial: 1, $PROFILES, rows: [$GRANT]}"
 	wait_until 10 status_is .status.answer.epoch '"e3"'
+}
+
+@test "an answer that was overwritten is given again" {
+	fresh overwritten
+	start_agent n1
+	node n1 "{epoch: e1, serial: 1, $PROFILES, rows: [$GRANT]}"
+	wait_until 10 status_is .status.answer.serial 1
+	node n1 "{epoch: e1, serial: 2, $PROFILES, rows: [$GRANT], revoked: [{uid: u-9}]}"
+	wait_until 10 status_is .status.answer.serial 2
+	# as a PATCH that was given up and applied late does, or a restore of the cluster
+	uid=$(kubectl get staticipnode n1 -o jsonpath='{.metadata.uid}')
+	kubectl patch staticipnode n1 --subresource=status --type=merge \
+		-p "{\"status\": {\"answer\": {\"objectUID\": \"$uid\", \"epoch\": \"e1\", \"serial\": 1, \"busy\": []}}}" >/dev/null
+	wait_until 15 status_is .status.answer.serial 2
+}
+
+@test "a node's table that was removed or damaged comes back" {
+	fresh removed
+	start_agent n1
+	node n1 "{epoch: e1, serial: 1, $PROFILES, rows: [$GRANT]}"
+	wait_until 10 status_is .status.answer.serial 1
+	rm "$WORK/n1/node"
+	wait_until 15 in_force ex-0@u-1
+	echo damaged >"$WORK/n1/node"
+	wait_until 15 in_force ex-0@u-1
+}
+
+# How many answers the API server had no object for.
+unknown_answers() {
+	kubectl get --raw /metrics | awk '/^apiserver_request_total.*code="404".*resource="staticipnodes".*verb="PATCH"/ { n += $NF } END { print n + 0 }'
+}
+
+@test "a StaticIPNode that is gone is answered no more" {
+	fresh unanswered
+	start_agent n1
+	node n1 "{epoch: e1, serial: 1, $PROFILES, rows: [$GRANT]}"
+	wait_until 10 status_is .status.answer.serial 1
+	kubectl delete staticipnode n1 >/dev/null
+	wait_until 10 grep -q 'StaticIPNode n1 is gone' "$WORK/agent-n1.log"
+	before=$(unknown_answers)
+	IPAM=', "addresses": [{"address": "10.80.1.1/24"}]' plugin ADD c1 p u-1 # there is news
+	sleep 12 # the leases are looked at each 10 s, whatever happens
+	after=$(unknown_answers)
+	[ "$after" = "$before" ] || { echo "$before before, $after after"; return 1; }
+	node n1 "{epoch: e2, serial: 1, $PROFILES, rows: [$GRANT]}"
+	wait_until 10 status_is .status.answer.epoch '"e2"'
 }
