@@ -312,6 +312,9 @@ static const struct watch_events events = {
 struct node *
 node_new(const struct node_spec_of_agent *spec, struct err *err)
 {
+	/* of a predecessor that was killed while it wrote `node` */
+	if (file_sweep(spec->root, err))
+		return NULL;
 	struct node *node = mem_new(1, sizeof(*node));
 	struct watch_spec watch = {.path = NODES, .events = &events, .cookie = node};
 

@@ -271,5 +271,7 @@ publish_wipe(int root, struct err *err)
 		return tables;
 	if (unlinkat(tables, "live", 0) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "cannot remove table/live");
+	if (unlinkat(root, "node", 0) < 0 && errno != ENOENT)
+		return err_errno(err, errno, "cannot remove node");
 	return remove_counts(tables, 0, err);
 }

@@ -67,7 +67,7 @@ bool publish_intact(const struct publish *publish, int root);
 /* Of all published files together. */
 uint64_t publish_bytes(const struct publish *publish);
 
-/* Takes away table/live first, then all tables. */
+/* Takes away table/live first, then `node`, then all tables. */
 int publish_wipe(int root, struct err *err);
 
 #endif

@@ -103,8 +103,10 @@ plugin() {
 	kill_it KILL agent-n1
 	in_force ex-0@u-1
 	node n1 "{epoch: e1, serial: 2, $PROFILES, rows: [$GRANT, $HOLD]}"
+	touch "$WORK/n1/.node.tmp.1" # it was killed while it wrote
 	start_agent n1
 	wait_until 10 status_is .status.answer.serial 2
+	[ ! -e "$WORK/n1/.node.tmp.1" ]
 	in_force ex-1@u-2
 }
 

@@ -186,7 +186,9 @@ a_wipe_leaves_nothing_to_read(void **state)
 	write_bucket(&one, 0, 1, 1);
 	assert_int_equal(publish_go_live(&one, &err), 1);
 	publish_close(&one);
+	assert_int_equal(file_replace(root, "node", "x", 1, 0644, FILE_SYNC_NONE, &err), 0);
 	assert_int_equal(publish_wipe(root, &err), 0);
+	assert_int_equal(access(ROOT "/node", F_OK), -1);
 	assert_int_equal(faccessat(root, "table/live", F_OK, AT_SYMLINK_NOFOLLOW), -1);
 	assert_int_equal(access(ROOT "/table/1", F_OK), -1);
 }
