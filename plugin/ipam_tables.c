@@ -9,6 +9,8 @@
 
 /* Times that an ADD looks and leases while the table changes under it. */
 enum { LOOKUP_TRIES = 3 };
+/* The tables, too, may change what an ADD waits for; they are not watched. */
+enum { LOOK_AGAIN_MS = 1000 };
 
 static struct lookup
 lookup_of(const struct asking *asking)
@@ -107,7 +109,8 @@ find_or_wait(struct asking *asking, struct answer *ret_answer, struct err *err)
 		if (rc != -CNI_ERROR_TRY_LATER || left <= 0)
 			return rc;
 		if (root >= 0) {
-			dir_watch_wait(&watch, (int)left);
+			dir_watch_wait(
+			    &watch, (int)(left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS));
 			continue;
 		}
 		/* what changed before the watch began shows at the next look */

@@ -13,11 +13,24 @@ judge_grant(const struct grant *grant, const struct lookup *asked, struct err *e
 	    grant->why);
 }
 
+/* A grant is to a UID: without one none can come, however long the pod waits. */
 static int
-judge_network(const struct network_row *network, const struct lookup *asked, struct err *err)
+no_uid(const struct lookup *asked, struct err *err)
+{
+	return err_set(err, CNI_ERROR_ENVIRONMENT,
+	    "CNI_ARGS has no K8S_POD_UID; network %s gives addresses to pods by UID, which the "
+	    "container runtime must pass (containerd, CRI-O and Multus do)",
+	    asked->network);
+}
+
+static int
+judge_network(const struct network_row *network, const struct lookup *asked,
+    const char *uid, struct err *err)
 {
 	if (!network->grants_required)
 		return 0;
+	if (!uid || !uid[0])
+		return no_uid(asked, err);
 	return err_set(err, CNI_ERROR_TRY_LATER,
 	    "the controller has not granted pod %s/%s its address on network %s yet; see: "
 	    "kubectl describe staticipallocations -n %s",
@@ -36,7 +49,7 @@ pod_row_find(const char *root, const struct lookup *asked, const char *uid,
 	if (found > 0)
 		return judge_grant(&ret_row->granted.grant, asked, err);
 	int rc = lookup_pod(root, asked, &ret_row->lookup, err);
-	return rc ? rc : judge_network(&ret_row->lookup.network, asked, err);
+	return rc ? rc : judge_network(&ret_row->lookup.network, asked, uid, err);
 }
 
 int

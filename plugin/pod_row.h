@@ -13,9 +13,10 @@ struct pod_row {
 	struct lookup_answer lookup; /* else */
 };
 
-/* Error codes: 11 the pod has to wait for the controller (who holds its address and
- * what frees it, or that no grant came yet): waiting for `node` to change may help; 102
- * the controller refuses it; else those of lookup_pod. uid may be NULL. */
+/* Error codes: 4 the network requires grants, which are to a UID, and uid is none (NULL
+ * or ""); 11 the pod has to wait for the controller (who holds its address and what
+ * frees it, or that no grant came yet): waiting for `node` or the tables to change may
+ * help; 102 the controller refuses it; else those of lookup_pod. */
 int pod_row_find(const char *root, const struct lookup *asked, const char *uid,
     struct pod_row *ret_row, struct err *err);
 /* Whether it still stands, after the leases were written: 1, 0 or an error. A grant,

@@ -81,7 +81,34 @@ def test_I10_a_table_without_its_buckets_might_know_the_network(h):
     nothing_is_leased()
 
 
+def test_an_ADD_that_waits_sees_that_grants_are_required_no_more(h):
+    """The tables change far from the file that an ADD waits for."""
+    known(True)
+    begin = time.monotonic()
+
+    def act():
+        """Bucket by bucket, as the agent does: nothing is missing at any moment."""
+        other = "/run/work/other"
+        os.makedirs(other, exist_ok=True)
+        tables.publish({"mynet": tables.network("mynet")}, grants.ROWS, root=other)
+        for bucket in range(64):
+            os.rename("%s/table/64/%d" % (other, bucket), "%s/table/64/%d" % (tables.ROOT, bucket))
+    code, out = waits(h, conf(wait=25), environment("c1", netns="/nowhere"), act)
+    expect(code == 0 and out["ips"][0]["address"] == "10.0.2.40/24", "the answer", out)
+    expect(time.monotonic() - begin < 12, "it came at the end of the wait only", time.monotonic() - begin)
+
+
 # ---- who asks ---------------------------------------------------------------------------
+
+def test_I8_without_a_UID_no_grant_can_ever_come(h):
+    known(True)
+    args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=p"
+    begin = time.monotonic()
+    for uid in ("", ";K8S_POD_UID="):
+        h.call("ADD", conf(wait=15), {"CNI_ARGS": args + uid, "CNI_NETNS": "/nowhere"}).error(4, "K8S_POD_UID", "mynet")
+    expect(time.monotonic() - begin < 10, "it waited")
+    nothing_is_leased()
+
 
 def test_names_that_are_cut_leave_a_lease_that_can_be_read(h):
     made = conf(subnet="10.5.0.0/24")
