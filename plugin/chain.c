@@ -102,10 +102,13 @@ int
 chain_add(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	const struct cni_environment *at = request->environment;
-	struct prev_result prev;
+	/* CALL_MEMORY, see ipam.c */
+	static struct prev_result prev;
+	static struct chain_wanted wanted;
+	static struct chain_route_list written;
 	struct chain_link link;
-	struct chain_wanted wanted;
-	struct chain_route_list written = {.count = 0};
+
+	written.count = 0;
 	int rc = read_request(request, &prev, &link, &wanted, err);
 
 	if (!rc)
@@ -122,10 +125,10 @@ int
 chain_check(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	const struct cni_environment *at = request->environment;
-	struct prev_result prev;
+	static struct prev_result prev;
+	static struct chain_wanted wanted;
+	static struct chain_route_list written;
 	struct chain_link link;
-	struct chain_wanted wanted;
-	struct chain_route_list written;
 	scoped_chain_pod pod = {0};
 	scoped_chain_plan plan = {.checking = true};
 	int rc = read_request(request, &prev, &link, &wanted, err);

@@ -13,6 +13,10 @@
 #include "plugin/prev_result.h"
 #include "table/json.h"
 
+/* CALL_MEMORY: a process answers one call, and what a call needs is large and mostly
+ * empty. On the stack all of it would be zeroed and touched page by page
+ * (-ftrivial-auto-var-init, -fstack-clash-protection): one part in 25 of a chained ADD. */
+
 /* ---- what ADD and CHECK have in common ----------------------------------------- */
 
 static void
@@ -109,7 +113,7 @@ int
 ipam_add(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	scoped_asking asking = {.root = NULL};
-	struct answer answer;
+	static struct answer answer; /* CALL_MEMORY */
 	int rc = read_asking(request, &asking, err);
 
 	if (!rc)
@@ -181,7 +185,7 @@ int
 ipam_check(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	scoped_asking asking = {.root = NULL};
-	struct answer answer;
+	static struct answer answer; /* CALL_MEMORY */
 	struct prev_result prev;
 	int rc = read_asking(request, &asking, err);
 
