@@ -1,5 +1,10 @@
 #include "plugin/ranges.h"
 
+/* Of a range at most network, broadcast and gateway stand together that are not
+ * offered. A longer run is a range of addresses that no host can have (multicast,
+ * loopback): nobody walks over 2^64 of them. */
+enum { UNUSABLE_RUN_MAX = 1024 };
+
 static bool
 in_span(const struct ip_range *span, const struct ip *ip)
 {
@@ -65,6 +70,7 @@ bool
 range_walk_next(struct range_walk *walk, struct cidr *ret_candidate)
 {
 	struct ip_range span;
+	unsigned unusable = 0;
 
 	for (const struct range *range; (range = part_of(walk, &span));) {
 		struct cidr candidate = {
@@ -79,8 +85,15 @@ range_walk_next(struct range_walk *walk, struct cidr *ret_candidate)
 			step(walk, &span, &walk->set->fixed.last);
 			continue;
 		}
+		bool offered = is_offered(range, &candidate);
+		unusable = offered ? 0 : unusable + 1;
+		if (unusable > UNUSABLE_RUN_MAX) {
+			step(walk, &span, &span.last);
+			unusable = 0;
+			continue;
+		}
 		step(walk, &span, &candidate.ip);
-		if (!is_offered(range, &candidate))
+		if (!offered)
 			continue;
 		*ret_candidate = candidate;
 		return true;

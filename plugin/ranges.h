@@ -45,7 +45,8 @@ void range_walk_start(
 
 /* The next candidate with the prefix of its subnet; false: the round is over. Each
  * address once, last at the very end. Never a gateway, an address that no host can
- * have (network, broadcast) or one that is given on request only. */
+ * have (network, broadcast) or one that is given on request only; the rest of a range is
+ * left out where more than a thousand on end are of that kind (multicast, loopback). */
 bool range_walk_next(struct range_walk *walk, struct cidr *ret_candidate);
 
 /* The range that may give this address: it is in the span, or in the subnet and

@@ -264,3 +264,11 @@ def test_the_lookup_goes_on_after_a_hold_for_the_longest_wait(h):
     code, out = waits(h, conf(wait=180), environment("c1", netns="/nowhere"), lambda: grants.node(grants.given(), serial=2))
     expect(code == 0, "the answer", out)
     h.call("ADD", conf(wait=181), environment("c2", netns="/nowhere")).error(7)
+
+
+def test_a_range_of_multicast_addresses_is_exhausted_at_once(h):
+    begin = time.monotonic()
+    conf = {"cniVersion": "1.0.0", "name": "mynet", "type": "macvlan",
+            "ipam": {"type": "staticip", "wait": 0, "subnet": "ff00::/64"}}
+    h.call("ADD", conf).error(103, "ff00::1")
+    expect(time.monotonic() - begin < 15, "it walked over the range")

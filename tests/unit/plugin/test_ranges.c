@@ -50,6 +50,20 @@ a_round_begins_behind_the_last_one_and_ends_with_it(void **state)
 }
 
 static void
+a_range_of_addresses_that_no_host_can_have_is_over_soon(void **state)
+{
+	struct range_set set = {.count = 2,
+	    .list = {range_of("ff00::/64", "ff00::1", "ff00::ffff:ffff:ffff:ffff", "ff00::1"),
+	        range_of("fd00::/64", "fd00::2", "fd00::3", "fd00::1")}};
+
+	(void)state;
+	walks(&set, "", 99, "2 3 .");
+	walks(&set, "ff00::5", 99, "2 3 .");
+	set.count = 1;
+	walks(&set, "", 99, ".");
+}
+
+static void
 ranges_of_a_set_follow_each_other(void **state)
 {
 	struct range_set set = {.count = 3,
@@ -148,6 +162,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_round_begins_behind_the_last_one_and_ends_with_it),
+	    cmocka_unit_test(a_range_of_addresses_that_no_host_can_have_is_over_soon),
 	    cmocka_unit_test(ranges_of_a_set_follow_each_other),
 	    cmocka_unit_test(what_no_host_can_have_is_never_offered),
 	    cmocka_unit_test(fixed_addresses_are_skipped_however_many_they_are),
