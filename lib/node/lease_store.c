@@ -246,16 +246,6 @@ lease_lock(const struct lease_file *file, int directory, const char *name,
 	return attachment_equal(&now.holder, &known->holder) && now.adds == known->adds;
 }
 
-bool
-lease_same(const struct lease_file *a, const struct lease_file *b)
-{
-	struct stat one;
-	struct stat other;
-
-	return fstat(a->fd, &one) == 0 && fstat(b->fd, &other) == 0 &&
-	    one.st_ino == other.st_ino && one.st_dev == other.st_dev;
-}
-
 int
 lease_owned(const struct lease_store *store, const struct lease_file *file,
     const struct lease *lease, struct err *err)

@@ -69,8 +69,6 @@ void lease_unlock(const struct lease_file *file);
  * error. */
 int lease_lock(const struct lease_file *file, int directory, const char *name,
     const struct lease *known, struct err *err);
-/* Whether two open leases are one. */
-bool lease_same(const struct lease_file *a, const struct lease_file *b);
 /* Whether a locked lease has its attachment's name: 1, or 0: it belongs to nobody. */
 int lease_owned(const struct lease_store *store, const struct lease_file *file,
     const struct lease *lease, struct err *err);

@@ -14,12 +14,6 @@ static const char *const state_names[GRANT_STATES] = {
     [GRANT_REFUSED] = "Refused",
 };
 
-const char *
-grant_state_name(enum grant_state state)
-{
-	return state_names[state];
-}
-
 enum grant_state
 grant_state_find(const char *name)
 {

@@ -37,8 +37,7 @@ struct grant_head {
 	uint64_t serial; /* never goes back within an epoch */
 };
 
-/* "Granted", "Held", "Refused"; GRANT_STATES for another text. */
-const char *grant_state_name(enum grant_state state);
+/* The state that "Granted", "Held" or "Refused" names; GRANT_STATES for another text. */
 enum grant_state grant_state_find(const char *name);
 
 /* KEY@UID into out (GRANT_KEY_MAX + 1 bytes), KEY from key_pod. -EINVAL: no UID, or one

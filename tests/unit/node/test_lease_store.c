@@ -388,27 +388,6 @@ I5_a_lease_that_an_ADD_took_meanwhile_is_not_the_one_that_was_looked_at(void **s
 	    lease_lock(&looked, opened.store.attachments, "c1:eth0", &known, NULL), 0);
 }
 
-static void
-two_names_of_one_file_are_the_same_lease(void **state)
-{
-	scoped_opened opened = open_all(state);
-	const struct lease lease = lease_of("c1", "10.0.2.40/24", NULL);
-	scoped_lease_file one = LEASE_FILE_NONE;
-	scoped_lease_file other = LEASE_FILE_NONE;
-	struct lease back;
-
-	make_lease(&opened, &lease);
-	assert_int_equal(open_attachment(&opened, "c1:eth0", &one, &back), 1);
-	lease_unlock(&one);
-	assert_int_equal(lease_open(opened.domain, "10.0.2.40", &other, &back, NULL), 1);
-	assert_true(lease_same(&one, &other));
-	assert_int_equal(lease_end(&opened.store, &other, &back, NULL), 0);
-	lease_close(&other);
-	make_lease(&opened, &lease);
-	assert_int_equal(lease_open(opened.domain, "10.0.2.40", &other, &back, NULL), 1);
-	assert_false(lease_same(&one, &other));
-}
-
 /* ---- races ------------------------------------------------------------------ */
 
 enum { RACERS = 50 };
@@ -543,7 +522,6 @@ main(void)
 	    WITH_ROOT(a_lock_that_another_process_keeps_is_not_waited_for_without_end),
 	    WITH_ROOT(who_waited_for_a_lock_finds_out_that_the_lease_has_ended),
 	    WITH_ROOT(I5_a_lease_that_an_ADD_took_meanwhile_is_not_the_one_that_was_looked_at),
-	    WITH_ROOT(two_names_of_one_file_are_the_same_lease),
 	    WITH_ROOT(I1_of_fifty_processes_that_want_one_address_exactly_one_has_it),
 	    WITH_ROOT(each_attachment_is_visited_once),
 	    WITH_ROOT(the_last_address_of_a_set_is_remembered_as_a_hint),
