@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/machines.h"
 #include "controller/reconcile.h"
 #include "core/log.h"
 #include "core/num.h"
@@ -24,6 +25,8 @@ static const char help[] =
     "  --tables-namespace=NAME   namespace of the table ConfigMaps (staticip-tables)\n"
     "  --buckets=N               number of tables: 1, 64 or 1024, fixed at\n"
     "                            installation (64)\n"
+    "  --node-gone-seconds=N     how long the Node of a cloud's machine must be gone\n"
+    "                            before its pods' addresses are free (300)\n"
     "  --log-level=LEVEL         debug, info, warn or error (info)\n"
     "  --help, --version\n"
     "\n"
@@ -50,6 +53,18 @@ parse_buckets(const char *text, struct options *options, struct err *err)
 }
 
 static int
+parse_node_gone(const char *text, struct options *options, struct err *err)
+{
+	uint64_t number;
+	int rc = num_parse(
+	    text, strlen(text), NODE_GONE_SECONDS_MAX, "--node-gone-seconds", &number, err);
+
+	if (!rc)
+		options->controller.node_gone_s = (double)number;
+	return rc;
+}
+
+static int
 parse_option(int option, const char *value, struct options *options, struct err *err)
 {
 	switch (option) {
@@ -65,6 +80,8 @@ parse_option(int option, const char *value, struct options *options, struct err 
 		    : err_set(err, EINVAL, "--tables-namespace: '%s' is no namespace name", value);
 	case 'b':
 		return parse_buckets(value, options, err);
+	case 'g':
+		return parse_node_gone(value, options, err);
 	case 'l':
 		if (log_level_parse(value) < 0)
 			return err_set(err, EINVAL, "--log-level: '%s' is not debug, info, warn or error", value);
@@ -88,6 +105,7 @@ parse_options(int argc, char **argv, struct options *options, struct err *err)
 	    {"context", required_argument, NULL, 'c'},
 	    {"tables-namespace", required_argument, NULL, 't'},
 	    {"buckets", required_argument, NULL, 'b'},
+	    {"node-gone-seconds", required_argument, NULL, 'g'},
 	    {"log-level", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
 	int option;
@@ -154,7 +172,8 @@ main(int argc, char **argv)
 {
 	char host[256] = "staticip-controller";
 	struct options options = {.controller = {.tables_namespace = "staticip-tables",
-	                              .buckets = 64, .instance = host}};
+	                              .buckets = 64, .node_gone_s = NODE_GONE_SECONDS,
+	                              .instance = host}};
 	struct err err = {0};
 
 	(void)gethostname(host, sizeof(host) - 1);

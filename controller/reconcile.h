@@ -13,6 +13,7 @@ struct controller;
 struct controller_options {
 	const char *tables_namespace;
 	unsigned buckets;
+	double node_gone_s;   /* machines.h */
 	const char *instance; /* who we are in events: the pod's name */
 };
 

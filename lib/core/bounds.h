@@ -44,6 +44,15 @@ enum {
 	GRANT_WORDS_MAX = 512,
 	EPOCH_MAX = 64,
 
+	/* onNodeFailure AfterGrace: a node that answers late is called not Ready after
+	 * 50 s; a week is for ever. The CRD says the same. */
+	GRACE_SECONDS_MIN = 60,
+	GRACE_SECONDS_MAX = 7 * 24 * 3600,
+	NODE_GONE_SECONDS_MAX = 24 * 3600,
+	/* Nodes of one name that are remembered: the one that is there, and former ones that
+	 * a holder may still be on. */
+	MACHINES_OF_NAME_MAX = 16,
+
 	/* One row or profile: 64 routes of at most about 200 bytes each. */
 	ROW_BYTES_MAX = 16 * 1024,
 	/* One bucket. A ConfigMap's data may have 1 MiB (1 048 576 bytes);
