@@ -269,6 +269,46 @@ decode_entries(struct json_object *spec, struct allocation *a, struct err *err)
 	return rc;
 }
 
+/* V1 for a choice between two words; the first one when it is left out. */
+static int
+decode_choice(struct json_object *spec, const char *key, const char *const words[2],
+    bool *ret_second, struct err *err)
+{
+	const char *word = words[0];
+	int rc = json_get_text(spec, key, "spec", false, LABEL_MAX, &word, err);
+
+	if (rc)
+		return rc;
+	if (strcmp(word, words[0]) != 0 && strcmp(word, words[1]) != 0)
+		return err_set(err, EINVAL, "spec.%s: '%s' is unknown, use %s or %s", key, word,
+		    words[0], words[1]);
+	*ret_second = strcmp(word, words[1]) == 0;
+	return 0;
+}
+
+/* V1 for what happens when a holder cannot be asked. */
+static int
+decode_hand_over(struct json_object *spec, struct allocation *a, struct err *err)
+{
+	static const char *const handovers[] = {"Strict", "Available"};
+	static const char *const failures[] = {"Hold", "AfterGrace"};
+	uint64_t grace_s = GRACE_SECONDS_MIN;
+	int rc = decode_choice(spec, "handover", handovers, &a->available, err);
+
+	if (!rc)
+		rc = decode_choice(spec, "onNodeFailure", failures, &a->after_grace, err);
+	if (!rc)
+		rc = json_get_number(
+		    spec, "graceSeconds", "spec", false, GRACE_SECONDS_MAX, &grace_s, err);
+	if (rc)
+		return rc;
+	if (grace_s < GRACE_SECONDS_MIN)
+		return err_set(err, EINVAL, "spec.graceSeconds: %u is less than %d",
+		    (unsigned)grace_s, GRACE_SECONDS_MIN);
+	a->grace_s = json_path(spec, "graceSeconds") ? (unsigned)grace_s : 0;
+	return 0;
+}
+
 int
 allocation_decode(struct json_object *spec, struct allocation **ret_allocation,
     struct err *err)
@@ -283,6 +323,8 @@ allocation_decode(struct json_object *spec, struct allocation **ret_allocation,
 		rc = decode_gateways(spec, "spec", a->gateways, &a->gateway_count, err);
 	if (!rc)
 		rc = routes_decode(json_path(spec, "routes"), "spec.routes", ROUTE_STRICT, a->routes, err);
+	if (!rc)
+		rc = decode_hand_over(spec, a, err);
 	if (rc) {
 		/* what has no rule of its own is a matter of form */
 		if (err && !strstr(err->text, "(rule "))

@@ -3,6 +3,7 @@
 #define CONTROLLER_ALLOCATION_H
 
 #include <json-c/json_types.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -29,6 +30,13 @@ struct allocation {
 	struct ip gateways[ENTRY_GATEWAYS_MAX];
 	unsigned gateway_count;
 	struct routes *routes;
+	/* handover: Available. A pod that waited in vain for the controller's word takes its
+	 * addresses, whoever may still have them. */
+	bool available;
+	/* onNodeFailure: AfterGrace. What a pod has on a node that is not Ready for grace_s
+	 * counts as free. */
+	bool after_grace;
+	unsigned grace_s; /* 0: not given */
 };
 
 /* Decodes .spec of an object. Rules V1 to V6 (DESIGN.md, "Rules"): everything

@@ -1,5 +1,5 @@
-/* What Node objects assert about the machines that pods run on: DESIGN.md, "When an
- * address is free", proofs 2 and 3. Pure: no clock, no I/O.
+/* What Node objects assert about the machines that pods run on (DESIGN.md, "What Nodes
+ * assert"). Pure: no clock, no I/O.
  *
  * A Node is known by name and UID. One that is gone, or was made anew under its name, is
  * remembered until it is forgotten: the ledger names Nodes by UID.

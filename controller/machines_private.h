@@ -1,5 +1,5 @@
-/* Inside of machines.h: shared by machines.c (what was seen) and machines_judge.c (what
- * follows from it), and by nobody else. */
+/* Inside of machines.h: shared by machines.c (the memory), machines_read.c (what a Node
+ * says) and machines_judge.c (what follows from it), and by nobody else. */
 #ifndef CONTROLLER_MACHINES_PRIVATE_H
 #define CONTROLLER_MACHINES_PRIVATE_H
 

@@ -250,6 +250,19 @@ check_routes(const struct allocation *a, struct err *err)
 	return 0;
 }
 
+/* V13: nobody gets the unsafe choice by half a word. */
+static int
+check_grace(const struct allocation *a, struct err *err)
+{
+	if (a->after_grace && !a->grace_s)
+		return err_set(err, EINVAL,
+		    "spec.onNodeFailure: AfterGrace needs spec.graceSeconds (rule V13)");
+	if (!a->after_grace && a->grace_s)
+		return err_set(err, EINVAL,
+		    "spec.graceSeconds has a meaning only with spec.onNodeFailure AfterGrace (rule V13)");
+	return 0;
+}
+
 int
 validate(const struct allocation *allocation, struct err *err)
 {
@@ -261,5 +274,7 @@ validate(const struct allocation *allocation, struct err *err)
 		rc = check_gateways(allocation, err);
 	if (!rc)
 		rc = check_routes(allocation, err);
+	if (!rc)
+		rc = check_grace(allocation, err);
 	return rc;
 }

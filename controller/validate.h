@@ -1,4 +1,4 @@
-/* What must hold inside one allocation: the rules V7 to V12 of DESIGN.md. What
+/* What must hold inside one allocation: the rules V7 to V13 of DESIGN.md. What
  * two allocations do to each other is arbiter.h's. */
 #ifndef CONTROLLER_VALIDATE_H
 #define CONTROLLER_VALIDATE_H

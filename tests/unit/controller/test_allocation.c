@@ -16,6 +16,8 @@
 #define POD "\"network\":\"net\",\"targetRef\":{\"kind\":\"Pod\",\"name\":\"p\"},"
 #define SET "\"network\":\"net\",\"targetRef\":{\"kind\":\"StatefulSet\",\"name\":\"s\"},"
 
+#define ONE POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],"
+
 /* Decodes and validates {TEXT}. NULL = accepted; else the sentence (mem_free). */
 static char *
 judge(const char *text)
@@ -44,6 +46,8 @@ valid_specs_are_accepted(void **state)
 	    SET "\"addressRanges\":[\"10.0.2.0-10.0.2.1/31\"]",
 	    SET "\"addressRanges\":[\"10.0.2.40-10.0.2.49/24\"],\"gateways\":[\"10.0.2.1\"],"
 	        "\"routes\":[{\"dst\":\"10.9.0.0/16\",\"gw\":\"10.0.2.99\",\"priority\":100}]",
+	    POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"handover\":\"Strict\",\"onNodeFailure\":\"Hold\"",
+	    POD "\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}],\"handover\":\"Available\",\"onNodeFailure\":\"AfterGrace\",\"graceSeconds\":604800",
 	    POD "\"interface\":\"net1\",\"addresses\":[{\"ips\":[\"fec0::40/64\"]}],\"gateways\":[\"fe80::1\"]",
 	};
 
@@ -102,6 +106,16 @@ bad_specs_are_refused_with_field_and_rule(void **state)
 	    {SET "\"addressRanges\":[\"10.0.2.1-10.0.2.2/24\",\"10.0.3.1-10.0.3.2/24\",\"10.0.3.2-10.0.3.3/24\"]", "spec.addressRanges[1] and spec.addressRanges[2] overlap"},
 	    {POD "\"interface\":\"a/b\",\"addresses\":[{\"ips\":[\"10.0.2.4/24\"]}]", "spec.interface"},
 	    {POD "\"addresses\":[{\"ips\":[\"::2:3/64\"]}]", "IPv4-compatible"},
+	    {ONE "\"handover\":\"available\"", "spec.handover: 'available' is unknown, use Strict or Available (rule V1)"},
+	    {ONE "\"handover\":true", "spec.handover"},
+	    {ONE "\"onNodeFailure\":\"\"", "spec.onNodeFailure: '' is unknown, use Hold or AfterGrace (rule V1)"},
+	    {ONE "\"onNodeFailure\":\"AfterGrace\"", "AfterGrace needs spec.graceSeconds (rule V13)"},
+	    {ONE "\"onNodeFailure\":\"AfterGrace\",\"graceSeconds\":59", "spec.graceSeconds: 59 is less than 60 (rule V1)"},
+	    {ONE "\"onNodeFailure\":\"AfterGrace\",\"graceSeconds\":0", "spec.graceSeconds: 0 is less than 60 (rule V1)"},
+	    {ONE "\"onNodeFailure\":\"AfterGrace\",\"graceSeconds\":604801", "spec.graceSeconds"},
+	    {ONE "\"onNodeFailure\":\"AfterGrace\",\"graceSeconds\":\"60\"", "spec.graceSeconds"},
+	    {ONE "\"onNodeFailure\":\"Hold\",\"graceSeconds\":60", "only with spec.onNodeFailure AfterGrace (rule V13)"},
+	    {ONE "\"graceSeconds\":60", "rule V13"},
 	    {"\"network\":\"a/b\",\"targetRef\":{\"kind\":\"Pod\",\"name\":\"p\"}", "spec.network"},
 	    {"\"targetRef\":{\"kind\":\"Pod\",\"name\":\"p\"}", "spec.network is missing"},
 	    {"\"network\":\"n\",\"targetRef\":{\"kind\":\"Deployment\",\"name\":\"p\"}", "spec.targetRef.kind"},
@@ -138,6 +152,33 @@ ranges_become_one_address_of_each_per_entry(void **state)
 }
 
 static void
+the_safe_hand_over_is_the_usual_one(void **state)
+{
+	static const struct {
+		const char *text;
+		bool available, after_grace;
+		unsigned grace_s;
+	} cases[] = {
+	    {ONE "\"handover\":null", false, false, 0},
+	    {ONE "\"handover\":\"Available\"", true, false, 0},
+	    {ONE "\"onNodeFailure\":\"AfterGrace\",\"graceSeconds\":60", false, true, 60},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		scoped_free char *json = mem_format("{%s}", cases[i].text);
+		scoped_json *spec = NULL;
+		struct allocation *a = NULL;
+		assert_int_equal(json_parse(json, strlen(json), "test", &spec, NULL), 0);
+		assert_int_equal(allocation_decode(spec, &a, NULL), 0);
+		assert_int_equal(a->available, cases[i].available);
+		assert_int_equal(a->after_grace, cases[i].after_grace);
+		assert_int_equal(a->grace_s, cases[i].grace_s);
+		allocation_free(a);
+	}
+}
+
+static void
 two_next_hops_for_one_destination_are_two_routes(void **state)
 {
 	scoped_free char *refusal = judge(POD
@@ -171,6 +212,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(valid_specs_are_accepted),
 	    cmocka_unit_test(bad_specs_are_refused_with_field_and_rule),
+	    cmocka_unit_test(the_safe_hand_over_is_the_usual_one),
 	    cmocka_unit_test(two_next_hops_for_one_destination_are_two_routes),
 	    cmocka_unit_test(a_stateful_set_leaves_room_for_its_ordinals),
 	    cmocka_unit_test(ranges_become_one_address_of_each_per_entry),
