@@ -26,7 +26,7 @@ static const char help[] =
     "  --buckets=N               number of tables: 1, 64 or 1024, fixed at\n"
     "                            installation (64)\n"
     "  --node-gone-seconds=N     how long the Node of a cloud's machine must be gone\n"
-    "                            before its pods' addresses are free (300)\n"
+    "                            before its pods' addresses pass on (300)\n"
     "  --log-level=LEVEL         debug, info, warn or error (info)\n"
     "  --help, --version\n"
     "\n"

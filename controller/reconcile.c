@@ -2,9 +2,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "controller/arbiter.h"
+#include "controller/holders.h"
 #include "controller/incumbents.h"
+#include "controller/machines.h"
 #include "controller/publish.h"
 #include "controller/report.h"
 #include "controller/status.h"
@@ -12,20 +15,24 @@
 #include "controller/world.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "net/clock.h"
 #include "net/watch.h"
 
-enum { WATCHES = 3 };
+enum { WATCHES = 4 };
 
 struct controller {
 	struct ev_loop *loop;
 	struct err *fatal;
 	/* what is: as the watches saw it */
 	struct world *world;
+	struct machines *machines;
 	struct watch *watches[WATCHES];
 	/* what follows: who has which address, and the rows */
 	struct arbiter *arbiter;
 	struct tables *tables;
 	bool incumbents_known;
+	/* who holds what, and what each node is told */
+	struct holders *holders;
 	/* what is done about it */
 	struct recorder *recorder;
 	struct publisher *publisher;
@@ -33,6 +40,7 @@ struct controller {
 	/* runs reconcile() once after whatever the loop delivered */
 	struct ev_prepare prepare;
 	struct ev_timer again; /* for what could not be done at once */
+	char now[32];          /* RFC 3339 */
 };
 
 static bool
@@ -41,7 +49,7 @@ picture_complete(const struct controller *controller)
 	for (int i = 0; i < WATCHES; i++)
 		if (!watch_stats(controller->watches[i])->synced)
 			return false;
-	return publisher_synced(controller->publisher);
+	return publisher_synced(controller->publisher) && holders_synced(controller->holders);
 }
 
 /* The published rows come first of all: who has an address keeps it (rule R3),
@@ -163,6 +171,17 @@ report_marked(struct controller *controller)
 	}
 }
 
+static const char *
+now_text(struct controller *controller)
+{
+	time_t seconds = time(NULL);
+	struct tm broken;
+
+	(void)strftime(controller->now, sizeof(controller->now), "%Y-%m-%dT%H:%M:%SZ",
+	    gmtime_r(&seconds, &broken));
+	return controller->now;
+}
+
 /* ---- the story ---------------------------------------------------------- */
 
 static void
@@ -183,6 +202,11 @@ reconcile(struct controller *controller)
 
 	/* Tables whose bytes differ are written, removals before additions. */
 	publisher_run(controller->publisher);
+
+	/* Each pod: its claim in the ledger, its grant on its node, and when its
+	 * addresses are free again (holders.c). */
+	machines_stamp(controller->machines, clock_seconds(), now_text(controller));
+	holders_run(controller->holders);
 
 	/* What became of it: status, conditions, events, where they differ. */
 	report_marked(controller);
@@ -221,6 +245,7 @@ on_granted(void *cookie, const struct holding *holding, const struct wanted *row
 	struct controller *controller = cookie;
 
 	tables_set(controller->tables, holding, row);
+	holders_row_given(controller->holders, row->key, holding->uid);
 }
 
 static void
@@ -229,6 +254,7 @@ on_withdrawn(void *cookie, const char *key)
 	struct controller *controller = cookie;
 
 	tables_drop(controller->tables, key);
+	holders_row_taken(controller->holders, key);
 }
 
 static void
@@ -274,6 +300,46 @@ on_restored(void *cookie, unsigned bucket)
 	tables_each_published(controller->tables, bucket, mark_restored, controller);
 }
 
+/* ---- pods and nodes: for the world, and for who holds what ----------------- */
+
+static void
+on_pod(void *cookie, const struct object_id *id, struct json_object *object)
+{
+	struct controller *controller = cookie;
+	scoped_free char *pod = mem_format("%s/%s", id->namespace, id->name);
+
+	world_pod_changed(controller->world, id, object);
+	holders_pod_touched(controller->holders, pod, id->uid);
+}
+
+static void
+on_pod_gone(void *cookie, const struct object_id *id)
+{
+	struct controller *controller = cookie;
+	scoped_free char *pod = mem_format("%s/%s", id->namespace, id->name);
+
+	world_pod_gone(controller->world, id);
+	holders_pod_touched(controller->holders, pod, id->uid);
+}
+
+static void
+on_node(void *cookie, const struct object_id *id, struct json_object *object)
+{
+	struct controller *controller = cookie;
+
+	machines_changed(controller->machines, id, object);
+	holders_node_touched(controller->holders, id->name);
+}
+
+static void
+on_node_gone(void *cookie, const struct object_id *id)
+{
+	struct controller *controller = cookie;
+
+	machines_gone(controller->machines, id);
+	holders_node_touched(controller->holders, id->name);
+}
+
 static void
 on_watch_fault(void *cookie, const struct err *err)
 {
@@ -305,8 +371,22 @@ static const struct watch_events allocation_events = {.changed = world_allocatio
 static const struct watch_events stateful_set_events = {
     .changed = world_stateful_set_changed, .gone = world_stateful_set_gone,
     .synced = on_watch_synced, .fault = on_watch_fault};
-static const struct watch_events pod_events = {.changed = world_pod_changed,
-    .gone = world_pod_gone, .synced = on_watch_synced, .fault = on_watch_fault};
+static const struct watch_events pod_events = {.changed = on_pod, .gone = on_pod_gone,
+    .synced = on_watch_synced, .fault = on_watch_fault};
+static const struct watch_events node_events = {.changed = on_node, .gone = on_node_gone,
+    .synced = on_watch_synced, .fault = on_watch_fault};
+static const struct holders_events holders_events = {.wake = on_wake, .moved = on_row_moved};
+
+static struct holders *
+start_holders(struct controller *c, struct kube *kube, const struct controller_options *options)
+{
+	const struct holders_spec spec = {.loop = c->loop, .kube = kube, .recorder = c->recorder,
+	    .tables_namespace = options->tables_namespace, .world = c->world,
+	    .arbiter = c->arbiter, .tables = c->tables, .machines = c->machines,
+	    .events = &holders_events, .cookie = c};
+
+	return holders_new(&spec);
+}
 
 static void
 start_watches(struct controller *controller, struct kube *kube)
@@ -316,7 +396,8 @@ start_watches(struct controller *controller, struct kube *kube)
 	        .events = &allocation_events, .cookie = controller->world},
 	    {.path = "/apis/apps/v1/statefulsets", .events = &stateful_set_events,
 	        .cookie = controller->world},
-	    {.path = "/api/v1/pods", .events = &pod_events, .cookie = controller->world},
+	    {.path = "/api/v1/pods", .events = &pod_events, .cookie = controller},
+	    {.path = "/api/v1/nodes", .events = &node_events, .cookie = controller},
 	};
 
 	for (int i = 0; i < WATCHES; i++)
@@ -337,6 +418,8 @@ controller_new(struct ev_loop *loop, struct kube *kube,
 	c->publisher = publisher_new(loop, kube, c->tables, c->recorder,
 	    options->tables_namespace, &publisher_events, c);
 	c->reporter = reporter_new(kube, c->recorder, c->world, on_wake, c);
+	c->machines = machines_new(options->node_gone_s);
+	c->holders = start_holders(c, kube, options);
 	start_watches(c, kube);
 	ev_prepare_init(&c->prepare, on_prepare);
 	c->prepare.data = c;
@@ -355,6 +438,8 @@ controller_free(struct controller *controller)
 	ev_timer_stop(controller->loop, &controller->again);
 	for (int i = 0; i < WATCHES; i++)
 		watch_free(controller->watches[i]);
+	holders_free(controller->holders);
+	machines_free(controller->machines);
 	reporter_free(controller->reporter);
 	publisher_free(controller->publisher);
 	recorder_free(controller->recorder);

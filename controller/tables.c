@@ -170,7 +170,7 @@ count_network(struct tables *tables, const char *key, int change)
 	struct line *line = find_line(bucket, network);
 	if (!line) {
 		struct buf json = buf_make(ROW_BYTES_MAX);
-		struct network_row row = {.grants_required = false};
+		struct network_row row = {.grants_required = true};
 		(void)snprintf(row.domain, sizeof(row.domain), "network/%.*s", NETWORK_NAME_MAX, network);
 		network_row_encode(&row, &json);
 		line = mem_new(1, sizeof(*line));

@@ -55,6 +55,7 @@ struct target {
 struct pod {
 	char *key; /* namespace/name */
 	char *uid, *node;
+	char *owner; /* Kind/name of the controlling owner; NULL: none */
 	bool terminating, ended, running;
 };
 

@@ -20,6 +20,7 @@ pod_free(void *item)
 	mem_free(pod->key);
 	mem_free(pod->uid);
 	mem_free(pod->node);
+	mem_free(pod->owner);
 	mem_free(pod);
 }
 
@@ -60,6 +61,24 @@ phase_is(struct json_object *object, const char *phase)
 	return text && strcmp(text, phase) == 0;
 }
 
+/* metadata.ownerReferences: the one with controller true. */
+static char *
+controlling_owner(struct json_object *object)
+{
+	struct json_object *owners = json_path(object, "metadata.ownerReferences");
+	size_t count =
+	    json_object_is_type(owners, json_type_array) ? json_object_array_length(owners) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *owner = json_object_array_get_idx(owners, i);
+		const char *kind = json_path_text(owner, "kind");
+		const char *name = json_path_text(owner, "name");
+		if (kind && name && json_object_get_boolean(json_path(owner, "controller")))
+			return mem_format("%s/%s", kind, name);
+	}
+	return NULL;
+}
+
 static struct pod *
 decode_pod(const struct object_id *id, struct json_object *object)
 {
@@ -68,6 +87,7 @@ decode_pod(const struct object_id *id, struct json_object *object)
 	pod->key = mem_format("%s/%s", id->namespace, id->name);
 	pod->uid = mem_text(id->uid);
 	pod->node = mem_text(json_path_text(object, "spec.nodeName"));
+	pod->owner = controlling_owner(object);
 	pod->terminating = json_path_text(object, "metadata.deletionTimestamp") != NULL;
 	pod->ended = phase_is(object, "Succeeded") || phase_is(object, "Failed");
 	pod->running = phase_is(object, "Running");

@@ -43,6 +43,8 @@ enum {
 	GRANTS_MAX = 1024,
 	GRANT_WORDS_MAX = 512,
 	EPOCH_MAX = 64,
+	/* Addresses of one revocation: ENTRY_IPS_MAX on each of some networks. */
+	REVOKED_ADDRESSES_MAX = 256,
 
 	/* onNodeFailure AfterGrace: a node that answers late is called not Ready after
 	 * 50 s; a week is for ever. The CRD says the same. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/mem.h"
 
 static bool
 is_digit(char c)
@@ -154,4 +155,16 @@ bool
 key_bucket_count_valid(unsigned count)
 {
 	return count == 1 || count == 64 || count == TABLE_BUCKETS_MAX;
+}
+
+char *
+key_pod_path(const char *key)
+{
+	if (!key_is_pod(key))
+		return NULL;
+	const char *namespace = strchr(key, '/') + 1;
+	const char *pod = strchr(namespace, '/') + 1;
+	size_t length = (size_t)(pod - namespace) + strcspn(pod, "/");
+
+	return mem_format("%.*s", (int)length, namespace);
 }

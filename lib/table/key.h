@@ -34,6 +34,8 @@ int key_pod(char *out, const char *network, const char *namespace, const char *p
 /* Whether the key is a pod's: NETWORK/NAMESPACE/POD or with /INTERFACE, each part
  * not empty. */
 bool key_is_pod(const char *key);
+/* NAMESPACE/POD of such a key, the caller frees it; NULL: it is none. */
+char *key_pod_path(const char *key);
 
 /* The bucket of a key among count (1, 64 or 1024). The interface does not count:
  * all rows of a pod on a network are in one bucket. Profiles have no bucket of

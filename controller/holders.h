@@ -1,0 +1,89 @@
+/* Who holds an address, and when it is free: pods claim addresses in the ledger, get
+ * grants on their nodes, lose them when they end, and their addresses pass on only on
+ * proof (DESIGN.md of the project, section "Who holds an address"; I1, I2, I8).
+ *
+ * Read holders.c first: settle() is the story of one pod. */
+#ifndef CONTROLLER_HOLDERS_H
+#define CONTROLLER_HOLDERS_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "controller/arbiter.h"
+#include "controller/machines.h"
+#include "controller/tables.h"
+#include "controller/world.h"
+#include "net/event.h"
+#include "net/kube.h"
+
+struct holders;
+
+struct holders_events {
+	/* Something can be done: run again soon. */
+	void (*wake)(void *cookie);
+	/* What this allocation's status says about holders may have changed. */
+	void (*moved)(void *cookie, const char *allocation);
+};
+
+struct holders_spec {
+	struct ev_loop *loop;
+	struct kube *kube;
+	struct recorder *recorder;
+	const char *tables_namespace; /* where the record of the ledger is */
+	const struct world *world;
+	const struct arbiter *arbiter;
+	const struct tables *tables;
+	struct machines *machines;
+	const struct holders_events *events;
+	void *cookie;
+};
+
+/* Watches StaticIPBlocks, StaticIPNodes and the ledger's record at once. What spec
+ * points to must live longer; strings are copied. */
+struct holders *holders_new(const struct holders_spec *spec);
+void holders_free(struct holders *holders);
+/* All of them were seen. */
+bool holders_synced(const struct holders *holders);
+
+/* The arbiter gave a row of this allocation (its UID) the key, or took it. */
+void holders_row_given(struct holders *holders, const char *key, const char *allocation);
+void holders_row_taken(struct holders *holders, const char *key);
+/* The pod of this UID is new, changed or gone in the world. */
+void holders_pod_touched(struct holders *holders, const char *pod, const char *uid);
+/* A Node is new, changed or gone. */
+void holders_node_touched(struct holders *holders, const char *node);
+
+/* Once all is synced, and the rows are known: decides about everything that was touched,
+ * and starts the writes. */
+void holders_run(struct holders *holders);
+
+/* ---- for people ---------------------------------------------------------------------- */
+
+enum holder_state {
+	HOLDER_NONE,     /* nothing is known of the pod, or it wants nothing */
+	HOLDER_CLAIMING, /* its entries are being written */
+	HOLDER_WAITING,  /* for another's address: the words say for whose */
+	HOLDER_REFUSED,
+	HOLDER_GRANTED,
+	HOLDER_LEAVING,  /* it ended, or is ending, and still holds its addresses */
+};
+
+/* What a pod has; *ret_words is what it waits for, or what would end its hold: the
+ * holders', valid until the next run; "" when there is nothing to say. */
+enum holder_state holders_state(
+    const struct holders *holders, const char *uid, const char **ret_words);
+
+/* The addresses of an allocation (namespace/name) that pods hold which ended or are
+ * ending; *ret_words: of the one that others wait for, or "". */
+unsigned holders_leaving(
+    const struct holders *holders, const char *allocation, const char **ret_words);
+
+/* Counters for metrics. */
+struct holders_counts {
+	size_t blocks, entries, nodes, pods[HOLDER_LEAVING + 1];
+	uint64_t released_answered, released_asserted, adopted, contradictions;
+	bool rebuilding;
+};
+struct holders_counts holders_count(const struct holders *holders);
+
+#endif

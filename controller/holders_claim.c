@@ -1,0 +1,206 @@
+/* A pod that lives: from its creation to its grant (holders_private.h). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/holders_private.h"
+#include "core/mem.h"
+
+static bool refused(struct claimant *claimant, const struct pod *pod);
+static bool claim_all(struct claimant *claimant, const struct wish *wishes, unsigned count);
+static bool place_all(struct claimant *claimant, const struct wish *wishes, unsigned count);
+static char *rebuild_words(const struct holders *holders);
+
+void
+claimant_want(struct claimant *claimant)
+{
+	struct holders *holders = claimant->holders;
+	const struct pod *pod = claimant_pod(claimant);
+	unsigned count = 0;
+	scoped_free struct wish *wishes = claimant_wishes(claimant, &count);
+
+	if (pod->node)
+		desk_join(holders, claimant, pod->node);
+	if (refused(claimant, pod))
+		return;
+	if (count == 0 || claimant->revoked) /* revoked and alive: a static pod comes back */
+		holders_say(holders, count ? WORD_KEEP : WORD_GRANT, claimant, NULL);
+	else if (holders->rebuilding)
+		holders_say(holders, WORD_HOLD, claimant, rebuild_words(holders));
+	else if (claim_all(claimant, wishes, count) && pod->node &&
+	    place_all(claimant, wishes, count))
+		holders_say(holders, WORD_GRANT, claimant, NULL);
+}
+
+/* ---- what it wants ---------------------------------------------------------------------- */
+
+static int
+compare_wishes(const void *a, const void *b)
+{
+	const struct wish *x = a;
+	const struct wish *y = b;
+	int order = strcmp(x->holding->domain, y->holding->domain);
+
+	return order ? order : ip_compare(&x->ip, &y->ip);
+}
+
+static void
+add_wishes(struct wish **list, unsigned *count, const struct want *want,
+    const struct holding *holding, const struct wanted *row)
+{
+	*list = mem_resize(*list, *count + row->entry.ip_count, sizeof(**list));
+	for (unsigned i = 0; i < row->entry.ip_count; i++)
+		(*list)[(*count)++] = (struct wish){.want = want, .holding = holding, .row = row,
+		    .ip = row->entry.ips[i].ip};
+}
+
+struct wish *
+claimant_wishes(const struct claimant *claimant, unsigned *ret_count)
+{
+	const struct holders *holders = claimant->holders;
+	const struct wants_of_pod *wants = wants_find(&holders->wants, claimant->pod);
+	const struct stored *node =
+	    claimant->node ? store_find(holders->nodes, claimant->node) : NULL;
+	struct wish *list = NULL;
+	unsigned count = 0;
+
+	for (unsigned i = 0; wants && i < wants->count; i++) {
+		const struct holding *holding;
+		const struct wanted *row =
+		    wants_row(holders->spec.arbiter, &wants->list[i], &holding);
+		if (row && !node_has_grant(node, row->key, claimant->uid))
+			add_wishes(&list, &count, &wants->list[i], holding, row);
+	}
+	if (count)
+		qsort(list, count, sizeof(*list), compare_wishes);
+	*ret_count = count;
+	return list;
+}
+
+/* Rows go by a pod's name: one that merely has the name of a StatefulSet's ordinal gets
+ * nothing (I8). */
+static bool
+refused(struct claimant *claimant, const struct pod *pod)
+{
+	struct holders *holders = claimant->holders;
+	const struct wants_of_pod *wants = wants_find(&holders->wants, claimant->pod);
+
+	for (unsigned i = 0; wants && i < wants->count; i++) {
+		const struct declared *declared =
+		    world_find(holders->spec.world, wants->list[i].allocation);
+		if (!declared || !declared->spec || declared->spec->kind != TARGET_STATEFUL_SET)
+			continue;
+		scoped_free char *owner = mem_format("StatefulSet/%s", declared->spec->target);
+		if (pod->owner && strcmp(pod->owner, owner) == 0)
+			continue;
+		holders_say(holders, WORD_REFUSE, claimant,
+		    mem_format("StaticIPAllocation %s is for the pods of %s; pod %s only has the "
+		        "name of one of them: rename it, or make an allocation for it",
+		        declared->path, owner, claimant->pod));
+		return true;
+	}
+	return false;
+}
+
+/* ---- claiming ----------------------------------------------------------------------------- */
+
+static char *
+rebuild_words(const struct holders *holders)
+{
+	return mem_format("the ledger of addresses is being rebuilt from what the nodes report; "
+	    "no answer yet from %s. A node that will not answer can be left out: delete its Node "
+	    "object, taint it node.kubernetes.io/out-of-service, or label it "
+	    "staticip.dev/agent=none where staticip never ran",
+	    holders->missing ? holders->missing : "the API server");
+}
+
+static const char *
+text_or(const char *text, const char *otherwise)
+{
+	return text && text[0] ? text : otherwise;
+}
+
+static char *
+blocked_words(const struct holders *holders, const struct held *by)
+{
+	char address[ADDRESS_TEXT_MAX];
+	const struct claimant *holder = claimant_find(holders, by->uid);
+
+	return mem_format("%s is held by pod %s (UID %s) on node %s since %s%s%s",
+	    ip_print(&by->ip, address), by->pod, by->uid, text_or(by->node, "(none yet)"),
+	    text_or(by->since, "an unknown time"),
+	    holder && holder->word == WORD_REVOKE && holder->why ? "; " : "; it is free when that pod is gone",
+	    holder && holder->word == WORD_REVOKE && holder->why ? holder->why : "");
+}
+
+static void
+wait_for(struct claimant *claimant, const struct held *by)
+{
+	struct holders *holders = claimant->holders;
+
+	ledger_wait(by->block, claimant->uid);
+	mem_free(claimant->waits_for);
+	claimant->waits_for = mem_text(by->uid);
+	holders_say(holders, WORD_HOLD, claimant, blocked_words(holders, by));
+}
+
+static void
+claim(struct claimant *claimant, struct block *block, const struct wish *wish)
+{
+	const struct claim claim = {.ip = wish->ip, .uid = claimant->uid, .pod = claimant->pod,
+	    .allocation = wish->holding->name};
+
+	ledger_claim(claimant->holders->ledger, block, &claim);
+}
+
+/* In the order of domain and address, one block after the other, so that two that want
+ * the same addresses never wait for each other (model pair.pml, NO_ORDER). True: all are
+ * its own. */
+static bool
+claim_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
+{
+	struct ledger *ledger = claimant->holders->ledger;
+	struct block *open = NULL; /* where something is being claimed */
+
+	for (unsigned i = 0; i < count; i++) {
+		struct block *block = ledger_block(ledger, wishes[i].holding->domain, &wishes[i].ip);
+		const struct held *held =
+		    ledger_find(ledger, wishes[i].holding->domain, &wishes[i].ip);
+		if (open && block != open)
+			break;
+		if (held && strcmp(held->uid, claimant->uid) == 0)
+			continue;
+		if (held) {
+			wait_for(claimant, held);
+			return false;
+		}
+		open = block;
+		claim(claimant, block, &wishes[i]);
+	}
+	if (open)
+		holders_say(claimant->holders, WORD_KEEP, claimant, NULL);
+	return !open;
+}
+
+/* Its node goes into the entries only when all of them are its own (model: NO_PLACED_STAYS).
+ * True: it stands in all of them. */
+static bool
+place_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
+{
+	struct holders *holders = claimant->holders;
+	const struct machine *machine = machines_find(holders->spec.machines, claimant->node);
+	bool all = true;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct held *held =
+		    ledger_find(holders->ledger, wishes[i].holding->domain, &wishes[i].ip);
+		if (held->node)
+			continue;
+		ledger_place(holders->ledger, held->block, claimant->uid, claimant->node,
+		    machine ? machine->uid : NULL);
+		all = false;
+	}
+	if (!all)
+		holders_say(holders, WORD_KEEP, claimant, NULL);
+	return all;
+}

@@ -1,0 +1,236 @@
+/* One node's StaticIPNode: what it says about pods, and its next version
+ * (holders_private.h; what that is, node_plan.c decides). */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/holders_private.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "table/json.h"
+#include "table/key.h"
+
+/* A revocation that can go waits so long for a write that is due anyway. */
+static const double drop_delay_s = 2;
+
+struct desk *
+desk_find(const struct holders *holders, const char *name)
+{
+	scoped_free char *copy = mem_text(name);
+	struct desk wanted = {.name = copy};
+
+	return tree_find(&holders->desks, &wanted);
+}
+
+struct desk *
+desk_make(struct holders *holders, const char *name)
+{
+	struct desk *desk = desk_find(holders, name);
+
+	if (desk)
+		return desk;
+	desk = mem_new(1, sizeof(*desk));
+	desk->name = mem_text(name);
+	desk->claimants = tree_make(holders->claimants.compare);
+	desk->holders = holders;
+	(void)tree_add(&holders->desks, desk);
+	return desk;
+}
+
+void
+desk_free(void *item)
+{
+	struct desk *desk = item;
+
+	tree_release(&desk->claimants, NULL);
+	mem_free(desk->name);
+	mem_free(desk);
+}
+
+void
+desk_touch(struct desk *desk)
+{
+	(void)tree_add(&desk->holders->dirty_desks, desk);
+}
+
+void
+desk_join(struct holders *holders, struct claimant *claimant, const char *node)
+{
+	if (claimant->node) {
+		if (strcmp(claimant->node, node) != 0)
+			log_line(LOG_LEVEL_ERROR, "pod %s (UID %s) is known on node %s and on node %s; the latter is left out",
+			    claimant->pod, claimant->uid, claimant->node, node);
+		return;
+	}
+	claimant->node = mem_text(node);
+	(void)tree_add(&desk_make(holders, node)->claimants, claimant);
+}
+
+/* ---- what it says --------------------------------------------------------------------- */
+
+static void
+forget_words(struct desk *desk)
+{
+	size_t count = desk->claimants.count;
+	scoped_free void **claimants = tree_items(&desk->claimants);
+
+	for (size_t i = 0; i < count; i++) {
+		struct claimant *claimant = claimants[i];
+		claimant->rows_granted = claimant->rows_other = 0;
+		claimant->revoked = claimant->silenced = claimant->answered = false;
+	}
+}
+
+static size_t
+length_of(struct json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+static void
+read_row(struct holders *holders, struct json_object *row, const char *node)
+{
+	const char *key = json_path_text(row, "key");
+	const char *uid = json_path_text(row, "uid");
+	const char *state = json_path_text(row, "state");
+	scoped_free char *pod = key ? key_pod_path(key) : NULL;
+
+	if (!pod || !uid || !state)
+		return;
+	struct claimant *claimant = claimant_make(holders, uid, pod);
+	desk_join(holders, claimant, node);
+	if (strcmp(state, "Granted") == 0)
+		claimant->rows_granted++;
+	else
+		claimant->rows_other++;
+}
+
+/* Whether the agent's answer is one to what is in the object now. */
+static bool
+answer_counts(const struct stored *stored, uint64_t *ret_serial)
+{
+	const char *uid = json_path_text(stored->object, "status.answer.objectUID");
+	const char *epoch = json_path_text(stored->object, "status.answer.epoch");
+	const char *asked = json_path_text(stored->object, "spec.epoch");
+	int64_t serial = json_path_number(stored->object, "status.answer.serial", -1);
+
+	*ret_serial = serial < 0 ? 0 : (uint64_t)serial;
+	return uid && epoch && asked && serial >= 0 && strcmp(uid, stored->uid) == 0 &&
+	    strcmp(epoch, asked) == 0 &&
+	    json_path_number(stored->object, "status.protocol", 0) >= 1;
+}
+
+static bool
+is_busy(const struct stored *stored, const char *uid)
+{
+	struct json_object *busy = json_path(stored->object, "status.answer.busy");
+
+	for (size_t i = 0; i < length_of(busy); i++) {
+		const char *one = json_object_get_string(json_object_array_get_idx(busy, i));
+		if (one && strcmp(one, uid) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+read_revocation(struct holders *holders, struct json_object *item, const struct stored *stored)
+{
+	const char *uid = json_path_text(item, "uid");
+	const char *pod = json_path_text(item, "pod");
+	uint64_t asked = (uint64_t)json_path_number(stored->object, "spec.serial", 0);
+	uint64_t answered;
+
+	if (!uid)
+		return;
+	struct claimant *claimant = claimant_make(holders, uid, pod ? pod : "");
+	desk_join(holders, claimant, stored->name);
+	claimant->revoked = true;
+	claimant->silenced = json_object_get_boolean(json_path(item, "silence"));
+	claimant->silence = claimant->silence || claimant->silenced;
+	if (!claimant->revoked_serial || claimant->revoked_serial > asked)
+		claimant->revoked_serial = asked;
+	claimant->answered = answer_counts(stored, &answered) &&
+	    answered >= claimant->revoked_serial && !is_busy(stored, uid);
+}
+
+static void
+read_all(struct holders *holders, const struct stored *stored)
+{
+	struct json_object *rows = json_path(stored->object, "spec.rows");
+	struct json_object *revoked = json_path(stored->object, "spec.revoked");
+
+	for (size_t i = 0; i < length_of(rows); i++)
+		read_row(holders, json_object_array_get_idx(rows, i), stored->name);
+	for (size_t i = 0; i < length_of(revoked); i++)
+		read_revocation(holders, json_object_array_get_idx(revoked, i), stored);
+}
+
+void
+desk_observe(struct holders *holders, const struct stored *stored)
+{
+	struct desk *desk = desk_make(holders, stored->name);
+
+	forget_words(desk);
+	if (stored->object)
+		read_all(holders, stored);
+	rebuild_check(holders, stored);
+	desk->reported = stored->object != NULL;
+	holders_node_touched(holders, stored->name);
+}
+
+/* ---- what it shall say -------------------------------------------------------------------- */
+
+static void
+read_block(struct holders *holders, const struct block *block)
+{
+	store_read(holders->blocks, block->name);
+}
+
+static bool
+can_drop_any(const struct desk *desk)
+{
+	size_t count = desk->claimants.count;
+	scoped_free void **claimants = tree_items(&desk->claimants);
+
+	for (size_t i = 0; i < count; i++)
+		if (node_can_drop(claimants[i]))
+			return true;
+	return false;
+}
+
+/* Revocations that can go leave with the next write; on their own after a while. */
+static bool
+time_to_drop(struct desk *desk)
+{
+	struct holders *holders = desk->holders;
+
+	if (!can_drop_any(desk))
+		desk->drop_after = 0;
+	else if (desk->drop_after <= 0)
+		desk->drop_after = holders->now + drop_delay_s;
+	return desk->drop_after > 0 && desk->drop_after <= holders->now;
+}
+
+/* A node is on a desk for good: as long as it exists, its agent has to answer. */
+void
+desk_run(struct desk *desk)
+{
+	struct holders *holders = desk->holders;
+	static const struct stored never;
+	const struct stored *seen = store_find(holders->nodes, desk->name);
+
+	if (seen && seen->busy)
+		return; /* touched again when that is done */
+	bool drop = time_to_drop(desk);
+	scoped_free char *epoch = rebuild_epoch(holders, seen ? seen->object : NULL);
+	struct json_object *next =
+	    node_plan(desk, seen ? seen : &never, epoch, drop, read_block);
+	if (desk->drop_after <= 0 || drop)
+		(void)tree_remove(&holders->dirty_desks, desk);
+	if (!next)
+		return;
+	if (drop)
+		desk->drop_after = 0;
+	(void)store_write(holders->nodes, desk->name, next);
+}

@@ -1,0 +1,140 @@
+/* Inside of holders.h: shared by the files holders*.c and node_plan.c, and by nobody else. */
+#ifndef CONTROLLER_HOLDERS_PRIVATE_H
+#define CONTROLLER_HOLDERS_PRIVATE_H
+
+#include "controller/holders.h"
+#include "controller/ledger.h"
+#include "controller/store.h"
+#include "controller/wants.h"
+#include "core/tree.h"
+
+/* What a node's StaticIPNode shall say about a pod. */
+enum word {
+	WORD_KEEP,   /* what it says: grants of a pod that lives stay as they were given */
+	WORD_GRANT,  /* all that the pod wants is its own */
+	WORD_HOLD,   /* it waits: why says for what */
+	WORD_REFUSE, /* it will not get what it wants */
+	WORD_REVOKE, /* it ended, or is ending: never again */
+};
+
+/* A pod that wants or has something, by UID. What the pod is now stands in the world. */
+struct claimant {
+	char *uid, *pod; /* pod: namespace/name */
+	char *node;      /* where it is bound; NULL: nowhere yet */
+	bool dirty;      /* to be settled */
+
+	/* what its node's StaticIPNode says, as received (node_read) */
+	unsigned rows_granted, rows_other;
+	bool revoked, silenced;
+	uint64_t revoked_serial; /* the first that we saw it revoked in */
+	bool answered;           /* and not busy */
+
+	/* a direct look whether it is gone */
+	struct kube_call *asking;
+	double ask_after;
+	bool gone;
+	bool freed; /* its entries are on their way out */
+
+	/* decided */
+	enum word word;
+	bool silence; /* with WORD_REVOKE: the addresses go without the node's answer */
+	char *why;    /* of WORD_HOLD, WORD_REFUSE; of WORD_REVOKE what would end the hold */
+	char *waits_for; /* WORD_HOLD: UID of the holder */
+	char *told;   /* the words of its last event */
+	bool contradicted; /* its node reports an address that another holds */
+	struct holders *holders;
+};
+
+/* One node's StaticIPNode, and what it shall say. */
+struct desk {
+	char *name;
+	struct tree claimants; /* by uid */
+	bool reported;     /* the node said something that was not looked at yet */
+	double drop_after; /* revocations that can go are not worth a write before; 0 = none */
+	struct holders *holders;
+};
+
+struct holders {
+	struct holders_spec spec;
+	char *tables_namespace;
+	uint64_t ticks;
+	struct store *blocks, *nodes, *record;
+	struct ledger *ledger;
+	struct wants wants;
+	struct tree claimants; /* by uid */
+	struct tree desks;     /* by name */
+	struct tree dirty_desks;
+	struct tree work;      /* dirty claimants */
+	struct tree leaving;   /* those that time alone may change: looked at each second */
+	double sweep_at;
+	struct tree dirty_blocks;
+	/* the ledger's record (holders_rebuild.c) */
+	char *epoch; /* NULL: not known */
+	bool rebuilding, checked;
+	char *start;   /* the epoch in which to begin anew */
+	char *missing; /* nodes that have not answered yet */
+	double now;
+	struct holders_counts counts;
+};
+
+/* holders.c */
+struct claimant *claimant_find(const struct holders *holders, const char *uid);
+struct claimant *claimant_make(struct holders *holders, const char *uid, const char *pod);
+void claimant_touch(struct claimant *claimant);
+/* The pod as the world has it; NULL: none of this UID. */
+const struct pod *claimant_pod(const struct claimant *claimant);
+bool pod_lives(const struct pod *pod);
+void holders_say(struct holders *holders, enum word word, struct claimant *claimant, char *why);
+
+/* holders_claim.c: a pod that lives */
+void claimant_want(struct claimant *claimant);
+/* Each address that a pod wants beyond what it was granted already, in the order in which
+ * all claim. The caller frees the array. */
+struct wish {
+	const struct want *want;
+	const struct holding *holding;
+	const struct wanted *row;
+	struct ip ip;
+};
+struct wish *claimant_wishes(const struct claimant *claimant, unsigned *ret_count);
+
+/* holders_release.c: a pod that ended, or is ending */
+void claimant_let_go(struct claimant *claimant);
+/* Stops a look that is under way. */
+void claimant_stop_asking(struct claimant *claimant);
+
+/* holders_node.c */
+struct desk *desk_find(const struct holders *holders, const char *name);
+struct desk *desk_make(struct holders *holders, const char *name);
+void desk_free(void *item);
+void desk_touch(struct desk *desk);
+/* Puts the claimant on this node's desk, if it is on none. */
+void desk_join(struct holders *holders, struct claimant *claimant, const char *node);
+void desk_observe(struct holders *holders, const struct stored *stored);
+/* Writes the node's StaticIPNode when it should say something else. */
+void desk_run(struct desk *desk);
+
+/* node_plan.c: pure */
+/* What the node's StaticIPNode shall be; NULL: as it is. drop: revocations that can go
+ * do. read asks for a direct look at a block, without which a grant or the end of a
+ * revocation has to wait. The caller puts it. */
+struct json_object *node_plan(struct desk *desk, const struct stored *seen, const char *epoch,
+    bool drop,
+    void (*read)(struct holders *holders, const struct block *block));
+/* Whether the object says that this key is granted to this pod. */
+bool node_has_grant(const struct stored *seen, const char *key, const char *uid);
+/* Whether a revocation could go if it were worth a write. */
+bool node_can_drop(const struct claimant *claimant);
+
+/* holders_rebuild.c */
+/* Whether anything new may be granted; else starts or continues the rebuilding. */
+bool rebuild_run(struct holders *holders);
+void rebuild_start(struct holders *holders, const char *why);
+/* Enters what a node reports and the ledger does not know. */
+void rebuild_adopt(struct holders *holders, const struct stored *node);
+/* Whether the API server went back in time, as a node's answer shows. */
+void rebuild_check(struct holders *holders, const struct stored *node);
+/* The epoch that a node's StaticIPNode shall have; the caller frees it. */
+char *rebuild_epoch(const struct holders *holders, struct json_object *node);
+
+#endif

@@ -1,0 +1,383 @@
+/* When the ledger is lost, or older than what the nodes know: nothing new is given until
+ * every node has said, in a new epoch, what it has; that is entered (adopted). The same
+ * makes pods known that ran before there was a ledger (holders_private.h).
+ *
+ * The ConfigMap staticip-ledger is the record of it: {epoch, complete}. A StaticIPNode's
+ * epoch is the record's with something behind it that is new for each new object. */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "controller/holders_private.h"
+#include "core/buf.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "net/clock.h"
+#include "table/json.h"
+#include "table/key.h"
+
+#define RECORD "staticip-ledger"
+/* Nodes that a sentence names. */
+enum { MISSING_NAMED = 5 };
+
+/* ---- the record ------------------------------------------------------------------------ */
+
+static uint64_t
+epoch_number(const char *epoch)
+{
+	return epoch ? strtoull(epoch, NULL, 10) : 0;
+}
+
+static void
+raise_epoch(void *cookie, const struct stored *node)
+{
+	uint64_t *highest = cookie;
+	const char *const paths[] = {"spec.epoch", "status.answer.epoch"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t number = epoch_number(json_path_text(node->object, paths[i]));
+		if (number > *highest)
+			*highest = number;
+	}
+}
+
+static uint32_t
+chance(void)
+{
+	return (uint32_t)(clock_chance() * UINT32_MAX);
+}
+
+/* Above everything that was seen: agents take no epoch for a lower one. */
+static char *
+new_epoch(const struct holders *holders)
+{
+	uint64_t highest = epoch_number(holders->epoch);
+	uint64_t now = (uint64_t)time(NULL);
+
+	store_each(holders->nodes, raise_epoch, &highest);
+	return mem_format("%" PRIu64 "-%08" PRIx32, now > highest ? now : highest + 1, chance());
+}
+
+char *
+rebuild_epoch(const struct holders *holders, struct json_object *node)
+{
+	const char *is = json_path_text(node, "spec.epoch");
+	size_t length = strlen(holders->epoch);
+
+	if (is && strncmp(is, holders->epoch, length) == 0 && is[length] == '-')
+		return mem_text(is);
+	return mem_format("%s-%08" PRIx32, holders->epoch, chance());
+}
+
+static bool
+write_record(struct holders *holders, const char *epoch, bool complete)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *metadata = json_object_new_object();
+	struct json_object *data = json_object_new_object();
+
+	json_put_text(object, "apiVersion", "v1");
+	json_put_text(object, "kind", "ConfigMap");
+	json_put_text(metadata, "name", RECORD);
+	json_object_object_add(object, "metadata", metadata);
+	json_put_text(data, "epoch", epoch);
+	json_put_text(data, "complete", complete ? "true" : "false");
+	json_object_object_add(object, "data", data);
+	return store_write(holders->record, RECORD, object);
+}
+
+static void
+touch_all(struct holders *holders)
+{
+	size_t count = holders->claimants.count;
+	scoped_free void **claimants = tree_items(&holders->claimants);
+	size_t desk_count = holders->desks.count;
+	scoped_free void **desks = tree_items(&holders->desks);
+
+	for (size_t i = 0; i < count; i++)
+		claimant_touch(claimants[i]);
+	for (size_t i = 0; i < desk_count; i++)
+		desk_touch(desks[i]);
+}
+
+void
+rebuild_start(struct holders *holders, const char *why)
+{
+	scoped_free char *epoch = new_epoch(holders);
+
+	if (holders->rebuilding)
+		return;
+	log_line(LOG_LEVEL_WARN, "%s: nothing is granted until all nodes have reported what they have (epoch %s)", why, epoch);
+	holders->rebuilding = true;
+	holders->start = mem_take(&epoch);
+}
+
+static void
+read_record(struct holders *holders, struct json_object *object)
+{
+	const char *epoch = json_path_text(object, "data.epoch");
+	const char *complete = json_path_text(object, "data.complete");
+	bool rebuilding = !complete || strcmp(complete, "true") != 0;
+	bool same = holders->epoch && epoch && strcmp(holders->epoch, epoch) == 0;
+
+	if (!epoch || (same && rebuilding == holders->rebuilding))
+		return;
+	mem_free(holders->epoch);
+	holders->epoch = mem_text(epoch);
+	holders->rebuilding = rebuilding;
+	log_line(LOG_LEVEL_INFO, "ledger: epoch %s%s", epoch,
+	    rebuilding ? ", being rebuilt" : ", complete");
+	touch_all(holders);
+}
+
+/* ---- whether all have answered ------------------------------------------------------------ */
+
+struct roll_call {
+	const struct holders *holders;
+	struct buf missing;
+	unsigned count;
+};
+
+static bool
+has_reported(const struct holders *holders, const struct stored *node)
+{
+	const char *epoch = node ? json_path_text(node->object, "spec.epoch") : NULL;
+	const char *answered = node ? json_path_text(node->object, "status.answer.epoch") : NULL;
+	const char *to = node ? json_path_text(node->object, "status.answer.objectUID") : NULL;
+	size_t length = strlen(holders->epoch);
+
+	return epoch && answered && to && strncmp(epoch, holders->epoch, length) == 0 &&
+	    strcmp(epoch, answered) == 0 && strcmp(to, node->uid) == 0 &&
+	    (json_path_number(node->object, "status.protocol", 0) < 2 || /* it cannot say so yet */
+	        json_object_get_boolean(
+	            json_path(node->object, "status.answer.grantsRequired")));
+}
+
+static void
+call_node(void *cookie, const char *name, const struct machine *machine)
+{
+	struct roll_call *call = cookie;
+
+	if (machine->gone || machine->no_agent || (machine->out_of_service && !machine->ready) ||
+	    has_reported(call->holders, store_find(call->holders->nodes, name)))
+		return;
+	if (call->count++ < MISSING_NAMED)
+		(void)buf_print(&call->missing, "%s%s", call->count > 1 ? ", " : "", name);
+}
+
+static bool
+all_reported(struct holders *holders)
+{
+	struct roll_call call = {.holders = holders, .missing = buf_make(ERR_TEXT_MAX * 4)};
+
+	machines_each(holders->spec.machines, call_node, &call);
+	if (call.count > MISSING_NAMED)
+		(void)buf_print(&call.missing, " and %u more", call.count - MISSING_NAMED);
+	if (!holders->missing || strcmp(holders->missing, buf_string(&call.missing)) != 0) {
+		mem_free(holders->missing);
+		holders->missing = mem_text(buf_string(&call.missing));
+		touch_all(holders);
+	}
+	buf_release(&call.missing);
+	return call.count == 0;
+}
+
+/* ---- what nodes report --------------------------------------------------------------------- */
+
+static bool
+is_revoked(const struct holders *holders, const char *uid)
+{
+	const struct claimant *claimant = claimant_find(holders, uid);
+
+	return claimant && claimant->revoked;
+}
+
+static void
+contradict(struct claimant *claimant, const struct held *held)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	if (claimant->contradicted)
+		return;
+	claimant->contradicted = true;
+	claimant->silence = true;
+	claimant->holders->counts.contradictions++;
+	claimant_touch(claimant);
+	log_line(LOG_LEVEL_ERROR,
+	    "node %s reports %s for pod %s (UID %s), but pod %s (UID %s) on node %s holds it",
+	    claimant->node, ip_print(&held->ip, address), claimant->pod, claimant->uid, held->pod,
+	    held->uid, held->node ? held->node : "(none yet)");
+}
+
+struct report {
+	const char *domain, *uid, *pod, *allocation;
+};
+
+static void
+adopt(struct holders *holders, const struct stored *node, const struct report *report,
+    const struct ip *ip)
+{
+	struct block *block = ledger_block(holders->ledger, report->domain, ip);
+	const struct held *held = ledger_find(holders->ledger, report->domain, ip);
+	const struct machine *machine = machines_find(holders->spec.machines, node->name);
+	struct claimant *claimant = claimant_make(holders, report->uid, report->pod);
+
+	desk_join(holders, claimant, node->name);
+	if (held && strcmp(held->uid, report->uid) != 0) {
+		contradict(claimant, held);
+	} else if (!held) {
+		const struct claim claim = {.ip = *ip, .uid = report->uid, .pod = report->pod,
+		    .node = node->name, .node_uid = machine ? machine->uid : NULL,
+		    .allocation = report->allocation};
+		holders->counts.adopted++;
+		ledger_claim(holders->ledger, block, &claim);
+	}
+}
+
+static void
+adopt_all(struct holders *holders, const struct stored *node, const struct report *report,
+    struct json_object *ips)
+{
+	size_t count =
+	    json_object_is_type(ips, json_type_array) ? json_object_array_length(ips) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *text = json_object_get_string(json_object_array_get_idx(ips, i));
+		struct cidr cidr;
+		if (text && cidr_parse(text, strlen(text), &cidr, NULL) == 0)
+			adopt(holders, node, report, &cidr.ip);
+	}
+}
+
+static void
+adopt_row(struct holders *holders, const struct stored *node, struct json_object *row)
+{
+	const char *key = json_path_text(row, "key");
+	const char *state = json_path_text(row, "state");
+	scoped_free char *pod = key ? key_pod_path(key) : NULL;
+	struct report report = {.domain = json_path_text(row, "domain"),
+	    .uid = json_path_text(row, "uid"), .pod = pod,
+	    .allocation = json_path_text(row, "profile")};
+
+	if (pod && report.domain && report.uid && state && strcmp(state, "Granted") == 0 &&
+	    !is_revoked(holders, report.uid))
+		adopt_all(holders, node, &report, json_path(row, "ips"));
+}
+
+/* Leases of networks that the tables know: others are the business of who made them. */
+static void
+adopt_attachment(struct holders *holders, const struct stored *node, struct json_object *item)
+{
+	const char *network = json_path_text(item, "network");
+	const char *namespace = json_path_text(item, "namespace");
+	const char *name = json_path_text(item, "pod");
+	struct report report = {
+	    .domain = json_path_text(item, "domain"), .uid = json_path_text(item, "uid")};
+
+	if (!network || !namespace || !name || !report.domain || !report.uid ||
+	    tables_row_state(holders->spec.tables, network) == ROW_NONE ||
+	    is_revoked(holders, report.uid))
+		return;
+	scoped_free char *pod = mem_format("%s/%s", namespace, name);
+	report.pod = pod;
+	adopt_all(holders, node, &report, json_path(item, "ips"));
+}
+
+static void
+each(struct holders *holders, const struct stored *node, const char *path,
+    void (*visit)(struct holders *, const struct stored *, struct json_object *))
+{
+	struct json_object *array = json_path(node->object, path);
+	size_t count =
+	    json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		visit(holders, node, json_object_array_get_idx(array, i));
+}
+
+void
+rebuild_adopt(struct holders *holders, const struct stored *node)
+{
+	each(holders, node, "spec.rows", adopt_row);
+	each(holders, node, "status.attachments", adopt_attachment);
+}
+
+/* ---- whether the ledger can be right --------------------------------------------------------- */
+
+/* A node that has seen more than the API server knows: that went back in time. */
+static bool
+is_ahead(const struct stored *node)
+{
+	const char *to = json_path_text(node->object, "status.answer.objectUID");
+	const char *answered = json_path_text(node->object, "status.answer.epoch");
+	const char *asked = json_path_text(node->object, "spec.epoch");
+
+	if (!to || !answered || !asked)
+		return false;
+	if (epoch_number(answered) > epoch_number(asked))
+		return true;
+	return strcmp(answered, asked) == 0 &&
+	    json_path_number(node->object, "status.answer.serial", 0) >
+	    json_path_number(node->object, "spec.serial", 0);
+}
+
+static void
+check_row(struct holders *holders, const struct stored *node, struct json_object *row)
+{
+	const char *uid = json_path_text(row, "uid");
+	const char *state = json_path_text(row, "state");
+
+	(void)node;
+	if (uid && state && strcmp(state, "Granted") == 0 && !is_revoked(holders, uid) &&
+	    !ledger_holdings(holders->ledger, uid))
+		rebuild_start(holders, "a node has a grant that the ledger does not know");
+}
+
+static void
+check_node(void *cookie, const struct stored *node)
+{
+	struct holders *holders = cookie;
+
+	if (!node->object)
+		return;
+	if (is_ahead(node))
+		rebuild_start(holders, "a node has answered to more than the API server knows");
+	each(holders, node, "spec.rows", check_row);
+}
+
+void
+rebuild_check(struct holders *holders, const struct stored *node)
+{
+	if (holders->checked && node->object && is_ahead(node))
+		rebuild_start(holders, "a node has answered to more than the API server knows");
+}
+
+/* ---- the story ---------------------------------------------------------------------------------- */
+
+bool
+rebuild_run(struct holders *holders)
+{
+	const struct stored *record = store_find(holders->record, RECORD);
+	bool busy = record && record->busy;
+
+	if (record && record->object)
+		read_record(holders, record->object);
+	else if (!holders->start && !busy)
+		rebuild_start(holders, "there is no record of a ledger");
+	if (!holders->checked && holders->epoch && !holders->rebuilding)
+		store_each(holders->nodes, check_node, holders);
+	holders->checked = true;
+	if (holders->start && !busy && write_record(holders, holders->start, false)) {
+		mem_free(holders->start);
+		holders->start = NULL;
+		return false;
+	}
+	if (!holders->epoch || busy || holders->start)
+		return holders->epoch && !holders->start;
+	if (holders->rebuilding && all_reported(holders))
+		(void)write_record(holders, holders->epoch, true);
+	return true;
+}

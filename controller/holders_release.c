@@ -1,0 +1,210 @@
+/* A pod that ended, or is ending: from its revocation to the end of its hold
+ * (holders_private.h). An address is free when its pod is gone or ended, and one of the
+ * proofs says that it cannot use the address any more (I2):
+ *   1  the node's agent answered to the revocation, and the pod is not busy
+ *   2  the infrastructure asserts it: taint out-of-service, a cloud's Node is gone
+ *   3  the operator asserts it: AfterGrace, annotation staticip.dev/release
+ * For 2 and 3 the revocation says silence first: the node finds it when it returns. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/holders_private.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "table/json.h"
+
+static const double look_deadline_s = 10;
+static const double look_again_s = 1;
+static const char answered[] = "the node's agent has answered";
+
+static bool is_over(struct claimant *claimant, const struct pod *pod);
+static const struct held *placed_entry(const struct claimant *claimant);
+static const char *proof(struct claimant *claimant, const struct held *placed);
+static void set_free(struct claimant *claimant, const struct held *placed, const char *how);
+static void release(struct claimant *claimant, bool placed_too);
+static char *what_ends_it(const struct claimant *claimant, const struct held *placed, bool over);
+
+void
+claimant_let_go(struct claimant *claimant)
+{
+	const struct pod *pod = claimant_pod(claimant);
+	const struct held *placed = placed_entry(claimant);
+	bool over = is_over(claimant, pod);
+
+	if (!placed && !claimant->rows_granted && !claimant->revoked && !claimant->contradicted) {
+		holders_say(claimant->holders, WORD_KEEP, claimant, NULL);
+		if (over)
+			release(claimant, false); /* no node: it cannot have been granted */
+		return;
+	}
+	if (!over && !pod)
+		return; /* a pod that our watch has not brought yet looks like this, too */
+	const char *how = over && placed ? proof(claimant, placed) : NULL;
+	holders_say(claimant->holders, WORD_REVOKE, claimant, what_ends_it(claimant, placed, over));
+	if (how)
+		set_free(claimant, placed, how);
+}
+
+/* ---- whether the pod is over --------------------------------------------------------- */
+
+static void
+on_looked(void *cookie, const struct kube_answer *answer)
+{
+	struct claimant *claimant = cookie;
+	struct holders *holders = claimant->holders;
+	const char *uid = answer->ok ? json_path_text(answer->body, "metadata.uid") : NULL;
+
+	claimant->asking = NULL;
+	claimant->ask_after = holders->now + look_again_s;
+	if (answer->status == 404 || (uid && strcmp(uid, claimant->uid) != 0))
+		claimant->gone = true;
+	else if (!answer->ok)
+		log_line(LOG_LEVEL_WARN, "looking whether pod %s is gone: %s", claimant->pod,
+		    answer->err.text);
+	claimant_touch(claimant);
+	holders->spec.events->wake(holders->spec.cookie);
+}
+
+static void
+look(struct claimant *claimant)
+{
+	const char *slash = strchr(claimant->pod, '/');
+
+	if (claimant->asking || !slash || claimant->ask_after > claimant->holders->now)
+		return;
+	scoped_free char *path = mem_format("/api/v1/namespaces/%.*s/pods/%s",
+	    (int)(slash - claimant->pod), claimant->pod, slash + 1);
+	claimant->asking = kube_call(claimant->holders->spec.kube, "GET", path, NULL, NULL, NULL,
+	    look_deadline_s, on_looked, claimant);
+}
+
+void
+claimant_stop_asking(struct claimant *claimant)
+{
+	if (claimant->asking)
+		kube_cancel(claimant->asking);
+	claimant->asking = NULL;
+}
+
+/* Gone under this UID by a direct look, not by our cache; or ended for good. */
+static bool
+is_over(struct claimant *claimant, const struct pod *pod)
+{
+	if (pod)
+		return pod->ended;
+	if (!claimant->gone)
+		look(claimant);
+	return claimant->gone;
+}
+
+/* ---- proofs ------------------------------------------------------------------------------ */
+
+static const struct held *
+placed_entry(const struct claimant *claimant)
+{
+	const struct holdings *holdings =
+	    ledger_holdings(claimant->holders->ledger, claimant->uid);
+
+	for (unsigned i = 0; holdings && i < holdings->count; i++)
+		if (holdings->list[i]->node)
+			return holdings->list[i];
+	return NULL;
+}
+
+static bool
+after_grace(const struct claimant *claimant, const struct held *placed, double *ret_grace_s)
+{
+	const struct declared *declared = placed->allocation
+	    ? world_find_named(claimant->holders->spec.world, placed->allocation) : NULL;
+
+	*ret_grace_s = declared && declared->spec ? declared->spec->grace_s : 0;
+	return declared && declared->spec && declared->spec->after_grace;
+}
+
+/* The operator's annotation on the StaticIPNode: UIDs with commas between. */
+static bool
+released_by_hand(const struct claimant *claimant)
+{
+	const struct stored *node = store_find(claimant->holders->nodes, claimant->node);
+	struct json_object *annotations =
+	    node ? json_path(node->object, "metadata.annotations") : NULL;
+	struct json_object *value = NULL;
+
+	if (!annotations ||
+	    !json_object_object_get_ex(annotations, "staticip.dev/release", &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return false;
+	scoped_free char *list = mem_text(json_object_get_string(value));
+	char *rest = list;
+	for (char *word = strsep(&rest, ", "); word; word = strsep(&rest, ", "))
+		if (strcmp(word, claimant->uid) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+asserted(const struct claimant *claimant, const struct held *placed)
+{
+	const struct holders *holders = claimant->holders;
+	double grace_s;
+	bool with_grace = after_grace(claimant, placed, &grace_s);
+	enum assertion assertion = machines_assert(holders->spec.machines, placed->node,
+	    placed->node_uid, with_grace, grace_s, holders->now);
+
+	if (released_by_hand(claimant))
+		return "Released";
+	return assertion == ASSERTION_NONE ? NULL : assertion_name(assertion);
+}
+
+/* The words for how it is proven, or NULL. Sets what the revocation has to say. */
+static const char *
+proof(struct claimant *claimant, const struct held *placed)
+{
+	struct holders *holders = claimant->holders;
+	const char *words = asserted(claimant, placed);
+
+	if (claimant->answered &&
+	    machine_same(holders->spec.machines, placed->node, placed->node_uid))
+		return answered;
+	claimant->silence = claimant->silence || words != NULL;
+	return words && claimant->silenced ? words : NULL;
+}
+
+static void
+set_free(struct claimant *claimant, const struct held *placed, const char *how)
+{
+	struct holders_counts *counts = &claimant->holders->counts;
+
+	if (!claimant->freed) {
+		log_line(LOG_LEVEL_INFO, "addresses of pod %s (UID %s) on node %s are free: %s",
+		    claimant->pod, claimant->uid, placed->node, how);
+		*(how == answered ? &counts->released_answered : &counts->released_asserted) += 1;
+	}
+	claimant->freed = true;
+	release(claimant, true);
+}
+
+static void
+release(struct claimant *claimant, bool placed_too)
+{
+	struct ledger *ledger = claimant->holders->ledger;
+	const struct holdings *holdings = ledger_holdings(ledger, claimant->uid);
+
+	for (unsigned i = 0; holdings && i < holdings->count; i++)
+		ledger_release(ledger, holdings->list[i]->block, claimant->uid, placed_too);
+}
+
+static char *
+what_ends_it(const struct claimant *claimant, const struct held *placed, bool over)
+{
+	double grace_s;
+
+	if (!placed)
+		return NULL;
+	if (!over)
+		return mem_format("the pod is being deleted: its addresses are free when it is gone and "
+		    "the agent of node %s has answered", placed->node);
+	return machines_describe(claimant->holders->spec.machines, placed->node, placed->node_uid,
+	    claimant->uid, after_grace(claimant, placed, &grace_s) ? grace_s : 0);
+}

@@ -1,0 +1,429 @@
+#include "controller/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/ledger_text.h"
+#include "core/mem.h"
+
+enum change_kind { CHANGE_CLAIM, CHANGE_PLACE, CHANGE_RELEASE, CHANGE_RELEASE_UNPLACED };
+
+struct change {
+	enum change_kind kind;
+	struct held held; /* what is wanted; of a release only uid */
+};
+
+struct ledger {
+	struct tree blocks;   /* by name */
+	struct tree holdings; /* by uid */
+	size_t count;
+	const struct ledger_events *events;
+	void *cookie;
+};
+
+static int
+compare_blocks(const void *a, const void *b)
+{
+	return strcmp(((const struct block *)a)->name, ((const struct block *)b)->name);
+}
+
+static int
+compare_holdings(const void *a, const void *b)
+{
+	return strcmp(((const struct holdings *)a)->uid, ((const struct holdings *)b)->uid);
+}
+
+struct ledger *
+ledger_new(const struct ledger_events *events, void *cookie)
+{
+	struct ledger *ledger = mem_new(1, sizeof(*ledger));
+
+	ledger->blocks = tree_make(compare_blocks);
+	ledger->holdings = tree_make(compare_holdings);
+	ledger->events = events;
+	ledger->cookie = cookie;
+	return ledger;
+}
+
+static void
+forget_changes(struct block *block)
+{
+	for (unsigned i = 0; i < block->change_count; i++)
+		held_release(&block->changes[i].held);
+	block->change_count = 0;
+}
+
+static void
+free_block(void *item)
+{
+	struct block *block = item;
+
+	forget_changes(block);
+	for (unsigned i = 0; i < block->count; i++)
+		held_release(&block->entries[i]);
+	for (unsigned i = 0; i < block->waiting_count; i++)
+		mem_free(block->waiting[i]);
+	mem_free(block->changes);
+	mem_free(block->entries);
+	mem_free(block->waiting);
+	mem_free(block->name);
+	mem_free(block->domain);
+	mem_free(block);
+}
+
+static void
+free_holdings(void *item)
+{
+	struct holdings *holdings = item;
+
+	mem_free(holdings->list);
+	mem_free(holdings);
+}
+
+void
+ledger_free(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	tree_release(&ledger->holdings, free_holdings);
+	tree_release(&ledger->blocks, free_block);
+	mem_free(ledger);
+}
+
+/* ---- who holds what ---------------------------------------------------------------- */
+
+static struct holdings *
+find_holdings(const struct ledger *ledger, const char *uid)
+{
+	struct holdings wanted = {.uid = uid};
+
+	return tree_find(&ledger->holdings, &wanted);
+}
+
+static void
+join(struct ledger *ledger, struct held *held)
+{
+	struct holdings *holdings = find_holdings(ledger, held->uid);
+
+	if (!holdings) {
+		holdings = mem_new(1, sizeof(*holdings));
+		holdings->uid = held->uid;
+		(void)tree_add(&ledger->holdings, holdings);
+	}
+	holdings->list =
+	    mem_resize(holdings->list, holdings->count + 1, sizeof(struct held *));
+	holdings->list[holdings->count++] = held;
+	ledger->count++;
+}
+
+/* The tree's key is the uid of some entry: another one's when that entry goes. */
+static void
+leave(struct ledger *ledger, const struct held *held)
+{
+	struct holdings *holdings = find_holdings(ledger, held->uid);
+	unsigned kept = 0;
+
+	(void)tree_remove(&ledger->holdings, holdings);
+	for (unsigned i = 0; i < holdings->count; i++)
+		if (holdings->list[i] != held)
+			holdings->list[kept++] = holdings->list[i];
+	holdings->count = kept;
+	ledger->count--;
+	if (!kept) {
+		free_holdings(holdings);
+		return;
+	}
+	holdings->uid = holdings->list[0]->uid;
+	(void)tree_add(&ledger->holdings, holdings);
+}
+
+void
+ledger_touch_waiting(struct ledger *ledger, struct block *block)
+{
+	char **waiting = block->waiting;
+	unsigned count = block->waiting_count;
+
+	block->waiting = NULL;
+	block->waiting_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		ledger->events->touched(ledger->cookie, waiting[i]);
+		mem_free(waiting[i]);
+	}
+	mem_free(waiting);
+}
+
+static void
+touch_entries(struct ledger *ledger, const struct held *entries, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		ledger->events->touched(ledger->cookie, entries[i].uid);
+}
+
+static void
+replace_entries(struct ledger *ledger, struct block *block, struct held *entries, unsigned count)
+{
+	struct held *old = block->entries;
+	unsigned old_count = block->count;
+
+	for (unsigned i = 0; i < old_count; i++)
+		leave(ledger, &old[i]);
+	block->entries = entries;
+	block->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		entries[i].block = block;
+		join(ledger, &entries[i]);
+	}
+	touch_entries(ledger, old, old_count);
+	touch_entries(ledger, entries, count);
+	for (unsigned i = 0; i < old_count; i++)
+		held_release(&old[i]);
+	mem_free(old);
+}
+
+/* ---- blocks -------------------------------------------------------------------------- */
+
+struct block *
+ledger_block_named(const struct ledger *ledger, const char *name)
+{
+	scoped_free char *copy = mem_text(name);
+	struct block wanted = {.name = copy};
+
+	return tree_find(&ledger->blocks, &wanted);
+}
+
+static struct block *
+make_block(struct ledger *ledger, const char *name, const char *domain, const struct cidr *cidr)
+{
+	struct block *block = mem_new(1, sizeof(*block));
+
+	block->name = mem_text(name);
+	block->domain = mem_text(domain);
+	block->cidr = *cidr;
+	(void)tree_add(&ledger->blocks, block);
+	return block;
+}
+
+struct block *
+ledger_block(struct ledger *ledger, const char *domain, const struct ip *ip)
+{
+	struct cidr cidr = block_cidr(ip);
+	scoped_free char *name = block_name(domain, &cidr);
+	struct block *block = ledger_block_named(ledger, name);
+
+	return block ? block : make_block(ledger, name, domain, &cidr);
+}
+
+static void
+forget_block(struct ledger *ledger, struct block *block, uint64_t live)
+{
+	block->exists = false;
+	block->live = live;
+	forget_changes(block);
+	replace_entries(ledger, block, NULL, 0);
+	ledger_touch_waiting(ledger, block);
+}
+
+int
+ledger_observe(struct ledger *ledger, const char *name, struct json_object *object,
+    uint64_t live, struct err *err)
+{
+	struct block *block = ledger_block_named(ledger, name);
+	struct block_text text;
+
+	if (!object) {
+		if (block)
+			forget_block(ledger, block, live);
+		return 0;
+	}
+	int rc = block_decode(name, object, &text, err);
+	if (rc)
+		return rc;
+	if (!block)
+		block = make_block(ledger, name, text.domain, &text.cidr);
+	mem_free(text.domain);
+	block->exists = true;
+	block->live = live;
+	forget_changes(block);
+	replace_entries(ledger, block, text.entries, text.count);
+	ledger_touch_waiting(ledger, block);
+	return 0;
+}
+
+static struct held *
+entry_of(const struct block *block, const struct ip *ip)
+{
+	for (unsigned i = 0; i < block->count; i++)
+		if (ip_equal(&block->entries[i].ip, ip))
+			return &block->entries[i];
+	return NULL;
+}
+
+const struct held *
+ledger_find(struct ledger *ledger, const char *domain, const struct ip *ip)
+{
+	return entry_of(ledger_block(ledger, domain, ip), ip);
+}
+
+const struct holdings *
+ledger_holdings(const struct ledger *ledger, const char *uid)
+{
+	return find_holdings(ledger, uid);
+}
+
+size_t
+ledger_count(const struct ledger *ledger)
+{
+	return ledger->count;
+}
+
+void
+ledger_each(const struct ledger *ledger,
+    void (*visit)(void *cookie, const struct block *block), void *cookie)
+{
+	size_t count = ledger->blocks.count;
+	scoped_free void **blocks = tree_items(&ledger->blocks);
+
+	for (size_t i = 0; i < count; i++)
+		visit(cookie, blocks[i]);
+}
+
+/* ---- changes --------------------------------------------------------------------------- */
+
+static void
+add_change(struct ledger *ledger, struct block *block, const struct change *change)
+{
+	block->changes =
+	    mem_resize(block->changes, block->change_count + 1, sizeof(*block->changes));
+	block->changes[block->change_count++] = *change;
+	ledger->events->dirty(ledger->cookie, block);
+}
+
+void
+ledger_claim(struct ledger *ledger, struct block *block, const struct claim *claim)
+{
+	struct change change = {.kind = CHANGE_CLAIM,
+	    .held = {.ip = claim->ip, .uid = mem_text(claim->uid), .pod = mem_text(claim->pod),
+	        .node = mem_text(claim->node), .node_uid = mem_text(claim->node_uid),
+	        .allocation = mem_text(claim->allocation)}};
+
+	add_change(ledger, block, &change);
+	ledger_wait(block, claim->uid);
+}
+
+void
+ledger_place(struct ledger *ledger, struct block *block, const char *uid, const char *node,
+    const char *node_uid)
+{
+	struct change change = {.kind = CHANGE_PLACE,
+	    .held = {.uid = mem_text(uid), .node = mem_text(node), .node_uid = mem_text(node_uid)}};
+
+	add_change(ledger, block, &change);
+}
+
+void
+ledger_release(struct ledger *ledger, struct block *block, const char *uid, bool placed_too)
+{
+	struct change change = {.kind = placed_too ? CHANGE_RELEASE : CHANGE_RELEASE_UNPLACED,
+	    .held = {.uid = mem_text(uid)}};
+
+	add_change(ledger, block, &change);
+}
+
+void
+ledger_wait(struct block *block, const char *uid)
+{
+	for (unsigned i = 0; i < block->waiting_count; i++)
+		if (strcmp(block->waiting[i], uid) == 0)
+			return;
+	block->waiting =
+	    mem_resize(block->waiting, block->waiting_count + 1, sizeof(*block->waiting));
+	block->waiting[block->waiting_count++] = mem_text(uid);
+}
+
+/* The list that is to become the block's: entries are borrowed, nothing is freed. */
+struct draft {
+	struct held *list;
+	unsigned count;
+	bool differs;
+};
+
+static void
+apply_claim(struct draft *draft, const struct held *wanted, const char *now)
+{
+	for (unsigned i = 0; i < draft->count; i++)
+		if (ip_equal(&draft->list[i].ip, &wanted->ip))
+			return; /* somebody was faster */
+	draft->list = mem_resize(draft->list, draft->count + 1, sizeof(*draft->list));
+	draft->list[draft->count] = *wanted;
+	draft->list[draft->count++].since = (char *)(uintptr_t)now;
+	draft->differs = true;
+}
+
+static void
+apply_place(struct draft *draft, const struct held *wanted)
+{
+	for (unsigned i = 0; i < draft->count; i++) {
+		if (strcmp(draft->list[i].uid, wanted->uid) != 0 || draft->list[i].node)
+			continue;
+		draft->list[i].node = wanted->node;
+		draft->list[i].node_uid = wanted->node_uid;
+		draft->differs = true;
+	}
+}
+
+static void
+apply_release(struct draft *draft, const struct held *wanted, bool placed_too)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < draft->count; i++)
+		if (strcmp(draft->list[i].uid, wanted->uid) != 0 ||
+		    (draft->list[i].node && !placed_too))
+			draft->list[kept++] = draft->list[i];
+	draft->differs = draft->differs || kept != draft->count;
+	draft->count = kept;
+}
+
+static void
+apply(struct draft *draft, const struct change *change, const char *now)
+{
+	switch (change->kind) {
+	case CHANGE_CLAIM:
+		apply_claim(draft, &change->held, now);
+		break;
+	case CHANGE_PLACE:
+		apply_place(draft, &change->held);
+		break;
+	case CHANGE_RELEASE:
+	case CHANGE_RELEASE_UNPLACED:
+		apply_release(draft, &change->held, change->kind == CHANGE_RELEASE);
+		break;
+	}
+}
+
+static int
+compare_held(const void *a, const void *b)
+{
+	return ip_compare(&((const struct held *)a)->ip, &((const struct held *)b)->ip);
+}
+
+struct json_object *
+ledger_next(struct block *block, const char *now)
+{
+	struct draft draft = {.count = block->count};
+	struct json_object *object = NULL;
+
+	draft.list = mem_new(block->count + 1, sizeof(*draft.list));
+	if (block->count)
+		memcpy(draft.list, block->entries, block->count * sizeof(*draft.list));
+	for (unsigned i = 0; i < block->change_count; i++)
+		apply(&draft, &block->changes[i], now);
+	if (draft.differs) {
+		qsort(draft.list, draft.count, sizeof(*draft.list), compare_held);
+		object = block_encode(block, draft.list, draft.count);
+	}
+	mem_free(draft.list);
+	forget_changes(block);
+	return object;
+}

@@ -1,0 +1,110 @@
+/* The ledger: who holds which address of a domain, as the StaticIPBlocks say, and what
+ * is to be changed in them. Pure: no clock, no I/O.
+ *
+ * One entry for each address that somebody holds; what is not there is free. Changes are
+ * collected per block and become its next text (ledger_next); whether it is written is
+ * decided by the block's resourceVersion, so two controllers cannot both give one
+ * address away (I1). */
+#ifndef CONTROLLER_LEDGER_H
+#define CONTROLLER_LEDGER_H
+
+#include <json-c/json_types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/tree.h"
+#include "table/ip.h"
+
+struct ledger;
+struct block;
+
+/* One address and its holder. Identity is the pod's UID; the rest is for people, save
+ * node and node_uid: whose agent has to answer for it. */
+struct held {
+	struct ip ip;
+	char *uid;
+	char *pod;        /* namespace/name */
+	char *node;       /* NULL: not bound yet */
+	char *node_uid;   /* of the Node object then; NULL: not known */
+	char *allocation; /* namespace/name; NULL: not known */
+	char *since;      /* RFC 3339 */
+	struct block *block;
+};
+
+/* All that one pod holds, in no order. */
+struct holdings {
+	const char *uid;
+	struct held **list;
+	unsigned count;
+};
+
+/* An aligned /26 or /122 of a domain. */
+struct block {
+	char *name; /* of the StaticIPBlock */
+	char *domain;
+	struct cidr cidr;
+	struct held *entries; /* by address */
+	unsigned count;
+	bool exists;
+	uint64_t live; /* tick of the request that showed it so; 0: the watch did */
+	/* inside of ledger.c */
+	struct change *changes;
+	unsigned change_count;
+	char **waiting; /* UIDs */
+	unsigned waiting_count;
+};
+
+struct ledger_events {
+	/* Something of this pod's may have changed: an entry, or that it was read live, or
+	 * an address that it waits for. */
+	void (*touched)(void *cookie, const char *uid);
+	/* The block has changes to be written. */
+	void (*dirty)(void *cookie, struct block *block);
+};
+
+struct ledger *ledger_new(const struct ledger_events *events, void *cookie);
+void ledger_free(struct ledger *ledger);
+
+/* The StaticIPBlock of this name, or that there is none (object NULL); live as in
+ * struct block. Drops the block's unwritten changes: who wants them asks again. -EINVAL:
+ * it is no block of ours; it is left out of the ledger then, and its addresses count as
+ * unknown. */
+int ledger_observe(struct ledger *ledger, const char *name, struct json_object *object,
+    uint64_t live, struct err *err);
+
+/* The block of an address, made where it is not there. The ledger's. */
+struct block *ledger_block(struct ledger *ledger, const char *domain, const struct ip *ip);
+/* That of this name; NULL: never heard of. */
+struct block *ledger_block_named(const struct ledger *ledger, const char *name);
+/* Who holds the address; NULL: nobody. */
+const struct held *ledger_find(struct ledger *ledger, const char *domain, const struct ip *ip);
+/* What this pod holds; NULL: nothing. */
+const struct holdings *ledger_holdings(const struct ledger *ledger, const char *uid);
+size_t ledger_count(const struct ledger *ledger);
+
+/* Changes to come. A claim takes a free address, a place names the node of all that the
+ * pod holds in the block, a release frees all of it, or only what has no node yet. What
+ * does not apply any more when the block is written is left out. */
+struct claim {
+	struct ip ip;
+	const char *uid, *pod, *node, *node_uid, *allocation;
+};
+void ledger_claim(struct ledger *ledger, struct block *block, const struct claim *claim);
+void ledger_place(struct ledger *ledger, struct block *block, const char *uid,
+    const char *node, const char *node_uid);
+void ledger_release(
+    struct ledger *ledger, struct block *block, const char *uid, bool placed_too);
+/* Touches this pod when the block changes, once. */
+void ledger_wait(struct block *block, const char *uid);
+/* Touches those that wait, now. */
+void ledger_touch_waiting(struct ledger *ledger, struct block *block);
+
+/* The whole object with its changes applied, for a write; NULL: they change nothing.
+ * The caller puts it. now is RFC 3339. Forgets the changes. */
+struct json_object *ledger_next(struct block *block, const char *now);
+
+void ledger_each(const struct ledger *ledger,
+    void (*visit)(void *cookie, const struct block *block), void *cookie);
+
+#endif
