@@ -196,6 +196,7 @@ holders_say(struct holders *holders, enum word word, struct claimant *claimant, 
 		desk_touch(desk);
 	if (same)
 		return;
+	claimant_tell(claimant);
 	tell_moved(claimant);
 	tell_waiting(claimant);
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "controller/arbiter.h"
+#include "controller/held.h"
 #include "controller/machines.h"
 #include "controller/tables.h"
 #include "controller/world.h"
@@ -73,14 +74,13 @@ enum holder_state {
 enum holder_state holders_state(
     const struct holders *holders, const char *uid, const char **ret_words);
 
-/* The addresses of an allocation (namespace/name) that pods hold which ended or are
- * ending; *ret_words: of the one that others wait for, or "". */
-unsigned holders_leaving(
-    const struct holders *holders, const char *allocation, const char **ret_words);
+/* Who holds the address; false: nobody. Texts are the holders', valid until the next run. */
+bool holders_find(const struct holders *holders, const char *domain, const struct ip *ip,
+    struct held_summary *ret_held);
 
 /* Counters for metrics. */
 struct holders_counts {
-	size_t blocks, entries, nodes, pods[HOLDER_LEAVING + 1];
+	size_t entries, nodes, pods[HOLDER_LEAVING + 1];
 	uint64_t released_answered, released_asserted, adopted, contradictions;
 	bool rebuilding;
 };

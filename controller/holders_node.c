@@ -7,11 +7,15 @@
 #include "controller/holders_private.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "net/clock.h"
 #include "table/json.h"
 #include "table/key.h"
 
 /* A revocation that can go waits so long for a write that is due anyway. */
 static const double drop_delay_s = 2;
+/* A direct look at a Node counts for so long. */
+static const double look_lasts_s = 5;
+static const double look_deadline_s = 10;
 
 struct desk *
 desk_find(const struct holders *holders, const char *name)
@@ -42,6 +46,8 @@ desk_free(void *item)
 {
 	struct desk *desk = item;
 
+	if (desk->looking)
+		kube_cancel(desk->looking);
 	tree_release(&desk->claimants, NULL);
 	mem_free(desk->name);
 	mem_free(desk);
@@ -64,6 +70,47 @@ desk_join(struct holders *holders, struct claimant *claimant, const char *node)
 	}
 	claimant->node = mem_text(node);
 	(void)tree_add(&desk_make(holders, node)->claimants, claimant);
+}
+
+/* ---- the Node object, directly ----------------------------------------------------- */
+
+static void
+on_looked(void *cookie, const struct kube_answer *answer)
+{
+	struct desk *desk = cookie;
+	struct holders *holders = desk->holders;
+	const struct machine *machine = machines_find(holders->spec.machines, desk->name);
+	struct object_id id = {.namespace = "", .name = desk->name, .uid = "", .version = ""};
+
+	desk->looking = NULL;
+	if (answer->ok && answer->body) {
+		id.uid = json_path_text(answer->body, "metadata.uid");
+		id.version = json_path_text(answer->body, "metadata.resourceVersion");
+		machines_changed(holders->spec.machines, &id, answer->body);
+	} else if (answer->status == 404 && machine && !machine->gone) {
+		id.uid = machine->uid;
+		machines_gone(holders->spec.machines, &id);
+	} else if (answer->status != 404) {
+		log_line(LOG_LEVEL_WARN, "looking at node %s: %s", desk->name, answer->err.text);
+		return;
+	}
+	desk->looked_at = clock_seconds();
+	holders_node_touched(holders, desk->name);
+	holders->spec.events->wake(holders->spec.cookie);
+}
+
+bool
+desk_looked(struct desk *desk)
+{
+	struct holders *holders = desk->holders;
+	scoped_free char *path = mem_format("/api/v1/nodes/%s", desk->name);
+
+	if (desk->looked_at > 0 && holders->now - desk->looked_at < look_lasts_s)
+		return true;
+	if (!desk->looking)
+		desk->looking = kube_call(holders->spec.kube, "GET", path, NULL, NULL, NULL,
+		    look_deadline_s, on_looked, desk);
+	return false;
 }
 
 /* ---- what it says --------------------------------------------------------------------- */
@@ -212,7 +259,18 @@ time_to_drop(struct desk *desk)
 	return desk->drop_after > 0 && desk->drop_after <= holders->now;
 }
 
-/* A node is on a desk for good: as long as it exists, its agent has to answer. */
+/* Neither a Node of that name, nor anything to be said to one. */
+static bool
+is_over(const struct desk *desk, const struct stored *seen)
+{
+	const struct machine *machine =
+	    machines_find(desk->holders->spec.machines, desk->name);
+
+	return (!machine || machine->gone) && desk->claimants.count == 0 &&
+	    (!seen->object || (length_of(json_path(seen->object, "spec.rows")) == 0 &&
+	        length_of(json_path(seen->object, "spec.revoked")) == 0));
+}
+
 void
 desk_run(struct desk *desk)
 {
@@ -222,6 +280,12 @@ desk_run(struct desk *desk)
 
 	if (seen && seen->busy)
 		return; /* touched again when that is done */
+	if (is_over(desk, seen ? seen : &never)) {
+		(void)tree_remove(&holders->dirty_desks, desk);
+		if (seen && seen->object)
+			store_delete(holders->nodes, desk->name);
+		return;
+	}
 	bool drop = time_to_drop(desk);
 	scoped_free char *epoch = rebuild_epoch(holders, seen ? seen->object : NULL);
 	struct json_object *next =

@@ -8,6 +8,11 @@
 #include "controller/wants.h"
 #include "core/tree.h"
 
+/* Annotations of a StaticIPNode: what is left of its Node when that is gone. */
+#define NODE_UID_NOTE "staticip.dev/node-uid"
+#define NODE_PROVIDER_NOTE "staticip.dev/provider-id"
+#define NODE_SYSTEM_NOTE "staticip.dev/system-uuid"
+
 /* What a node's StaticIPNode shall say about a pod. */
 enum word {
 	WORD_KEEP,   /* what it says: grants of a pod that lives stay as they were given */
@@ -49,6 +54,8 @@ struct claimant {
 struct desk {
 	char *name;
 	struct tree claimants; /* by uid */
+	struct kube_call *looking; /* at the Node */
+	double looked_at;
 	bool reported;     /* the node said something that was not looked at yet */
 	double drop_after; /* revocations that can go are not worth a write before; 0 = none */
 	struct holders *holders;
@@ -114,6 +121,16 @@ void desk_observe(struct holders *holders, const struct stored *stored);
 /* Writes the node's StaticIPNode when it should say something else. */
 void desk_run(struct desk *desk);
 
+/* Whether the Node was looked at directly just now; starts a look. For assertions, which
+ * must not come from an old cache. */
+bool desk_looked(struct desk *desk);
+
+/* holders_tell.c */
+/* An event on a pod that waits or is refused, once for each sentence. */
+void claimant_tell(struct claimant *claimant);
+/* An event on the node of a pod whose addresses pass on by assertion. */
+void claimant_tell_released(const struct claimant *claimant, const char *how);
+
 /* node_plan.c: pure */
 /* What the node's StaticIPNode shall be; NULL: as it is. drop: revocations that can go
  * do. read asks for a direct look at a block, without which a grant or the end of a
@@ -121,6 +138,8 @@ void desk_run(struct desk *desk);
 struct json_object *node_plan(struct desk *desk, const struct stored *seen, const char *epoch,
     bool drop,
     void (*read)(struct holders *holders, const struct block *block));
+/* node_notes.c: its annotations; the caller puts them. */
+struct json_object *node_notes(const struct desk *desk, const struct stored *seen);
 /* Whether the object says that this key is granted to this pod. */
 bool node_has_grant(const struct stored *seen, const char *key, const char *uid);
 /* Whether a revocation could go if it were worth a write. */

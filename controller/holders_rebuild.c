@@ -298,9 +298,27 @@ each(struct holders *holders, const struct stored *node, const char *path,
 		visit(holders, node, json_object_array_get_idx(array, i));
 }
 
+/* A Node that was gone before this controller started. */
+static void
+recall_machine(const struct holders *holders, const struct stored *node)
+{
+	struct json_object *notes = json_path(node->object, "metadata.annotations");
+	struct json_object *uid = NULL;
+	struct json_object *provider = NULL;
+	struct json_object *system = NULL;
+
+	if (!notes || !json_object_object_get_ex(notes, NODE_UID_NOTE, &uid))
+		return;
+	(void)json_object_object_get_ex(notes, NODE_PROVIDER_NOTE, &provider);
+	(void)json_object_object_get_ex(notes, NODE_SYSTEM_NOTE, &system);
+	machines_remember(holders->spec.machines, node->name, json_object_get_string(uid),
+	    json_object_get_string(provider), json_object_get_string(system), holders->now);
+}
+
 void
 rebuild_adopt(struct holders *holders, const struct stored *node)
 {
+	recall_machine(holders, node);
 	each(holders, node, "spec.rows", adopt_row);
 	each(holders, node, "status.attachments", adopt_attachment);
 }

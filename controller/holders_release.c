@@ -154,7 +154,9 @@ asserted(const struct claimant *claimant, const struct held *placed)
 
 	if (released_by_hand(claimant))
 		return "Released";
-	return assertion == ASSERTION_NONE ? NULL : assertion_name(assertion);
+	if (assertion == ASSERTION_NONE || !desk_looked(desk_find(holders, claimant->node)))
+		return NULL;
+	return assertion_name(assertion);
 }
 
 /* The words for how it is proven, or NULL. Sets what the revocation has to say. */
@@ -180,6 +182,8 @@ set_free(struct claimant *claimant, const struct held *placed, const char *how)
 		log_line(LOG_LEVEL_INFO, "addresses of pod %s (UID %s) on node %s are free: %s",
 		    claimant->pod, claimant->uid, placed->node, how);
 		*(how == answered ? &counts->released_answered : &counts->released_asserted) += 1;
+		if (how != answered)
+			claimant_tell_released(claimant, how);
 	}
 	claimant->freed = true;
 	release(claimant, true);

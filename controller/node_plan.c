@@ -14,7 +14,7 @@ struct plan {
 	const struct stored *seen;
 	bool drop;
 	void (*read)(struct holders *holders, const struct block *block);
-	struct json_object *rows, *profiles, *revoked;
+	struct json_object *rows, *profiles, *revoked, *notes;
 };
 
 static size_t
@@ -356,16 +356,26 @@ same_list(struct json_object *spec, const char *name, struct json_object *list)
 }
 
 static bool
+notes_differ(const struct plan *plan)
+{
+	struct json_object *is = json_path(plan->seen->object, "metadata.annotations");
+
+	return is ? !json_object_equal(is, plan->notes) : json_object_object_length(plan->notes) > 0;
+}
+
+static bool
 differs(const struct plan *plan, const char *epoch)
 {
 	struct json_object *spec = json_path(plan->seen->object, "spec");
 
-	return !spec || !text_is(spec, "epoch", epoch) || !same_list(spec, "rows", plan->rows) ||
+	return !spec || notes_differ(plan) || !text_is(spec, "epoch", epoch) || !same_list(spec, "rows", plan->rows) ||
 	    !same_list(spec, "profiles", plan->profiles) ||
 	    !same_list(spec, "revoked", plan->revoked);
 }
 
-/* Whatever else the object has (annotations, labels) stays. */
+/* ---- the object -------------------------------------------------------------------------- */
+
+/* Whatever else the object has (labels, others' annotations) stays. */
 static struct json_object *
 frame(const struct plan *plan)
 {
@@ -373,12 +383,14 @@ frame(const struct plan *plan)
 
 	if (plan->seen->object && json_object_deep_copy(plan->seen->object, &object, NULL) == 0) {
 		json_object_object_del(object, "status");
-		return object;
+	} else {
+		struct json_object *metadata = json_object_new_object();
+		object = json_object_new_object();
+		json_put_text(metadata, "name", plan->desk->name);
+		json_object_object_add(object, "metadata", metadata);
 	}
-	struct json_object *metadata = json_object_new_object();
-	object = json_object_new_object();
-	json_put_text(metadata, "name", plan->desk->name);
-	json_object_object_add(object, "metadata", metadata);
+	json_object_object_add(json_path(object, "metadata"), "annotations",
+	    json_object_get(plan->notes));
 	return object;
 }
 
@@ -414,11 +426,13 @@ node_plan(struct desk *desk, const struct stored *seen, const char *epoch, bool 
 
 	for (size_t i = 0; i < count; i++)
 		plan_claimant(&plan, claimants[i]);
+	plan.notes = node_notes(desk, seen);
 	/* what could go goes with whatever has to be written anyway */
 	if (differs(&plan, epoch))
 		object = write_plan(&plan, epoch);
 	json_object_put(plan.rows);
 	json_object_put(plan.profiles);
 	json_object_put(plan.revoked);
+	json_object_put(plan.notes);
 	return object;
 }

@@ -250,6 +250,18 @@ on_retry(struct ev_loop *loop, struct ev_timer *timer, int events)
 	send_read(timer->data);
 }
 
+/* Gone at once or after finalizers, or it was another by then: that is looked up. */
+static void
+on_deleted(void *cookie, const struct kube_answer *answer)
+{
+	struct slot *slot = cookie;
+
+	slot->call = NULL;
+	if (!answer->ok && answer->status != 404 && answer->status != 409)
+		slot->store->events->fault(slot->store->cookie, &answer->err);
+	send_read(slot);
+}
+
 bool
 store_write(struct store *store, const char *name, struct json_object *object)
 {
@@ -268,6 +280,22 @@ store_write(struct store *store, const char *name, struct json_object *object)
 		send(slot, "POST", store->path, body, on_written);
 	}
 	return true;
+}
+
+void
+store_delete(struct store *store, const char *name)
+{
+	struct slot *slot = find(store, name);
+	scoped_json *body = json_object_new_object();
+	struct json_object *seen = json_object_new_object();
+	scoped_free char *path = mem_format("%s/%s", store->path, name);
+
+	json_object_object_add(body, "preconditions", seen);
+	if (!slot || slot->seen.busy || !slot->seen.version)
+		return;
+	json_put_text(seen, "uid", slot->seen.uid);
+	json_put_text(seen, "resourceVersion", slot->seen.version);
+	send(slot, "DELETE", path, body, on_deleted);
 }
 
 void

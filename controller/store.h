@@ -61,6 +61,8 @@ void store_each(const struct store *store, void (*visit)(void *cookie, const str
  * none. Takes object over. false (and nothing is sent): busy. What comes of it is told by
  * changed; after a conflict or an unknown outcome the object has been read again by then. */
 bool store_write(struct store *store, const char *name, struct json_object *object);
+/* Deletes what was seen, and no other; nothing when busy. */
+void store_delete(struct store *store, const char *name);
 /* Reads it directly; nothing when busy (changed follows in any case). */
 void store_read(struct store *store, const char *name);
 

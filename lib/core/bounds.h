@@ -43,6 +43,8 @@ enum {
 	GRANTS_MAX = 1024,
 	GRANT_WORDS_MAX = 512,
 	EPOCH_MAX = 64,
+	/* One annotation: the API server takes 256 KiB for all of an object. */
+	ANNOTATION_MAX = 64 * 1024,
 	/* Addresses of one revocation: ENTRY_IPS_MAX on each of some networks. */
 	REVOKED_ADDRESSES_MAX = 256,
 

@@ -1,0 +1,109 @@
+/* What people are told about holders: events, summaries, counts (holders_private.h). */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/holders_private.h"
+#include "core/mem.h"
+
+/* ---- events ---------------------------------------------------------------------------- */
+
+static void
+tell_pod(const struct claimant *claimant, const char *reason, const char *note)
+{
+	const char *slash = strchr(claimant->pod, '/');
+	scoped_free char *namespace =
+	    mem_format("%.*s", slash ? (int)(slash - claimant->pod) : 0, claimant->pod);
+	struct event_subject subject = {.api_version = "v1", .kind = "Pod",
+	    .namespace = namespace, .name = slash ? slash + 1 : "", .uid = claimant->uid};
+
+	(void)recorder_event(claimant->holders->spec.recorder, &subject, true, reason, "Wait", note);
+}
+
+/* On the pod that waits or is refused: each sentence once. */
+void
+claimant_tell(struct claimant *claimant)
+{
+	bool waits = claimant->word == WORD_HOLD || claimant->word == WORD_REFUSE;
+
+	if (!waits || !claimant->why ||
+	    (claimant->told && strcmp(claimant->told, claimant->why) == 0))
+		return;
+	mem_free(claimant->told);
+	claimant->told = mem_text(claimant->why);
+	tell_pod(claimant, claimant->word == WORD_REFUSE ? "AddressRefused" : "AddressHeld",
+	    claimant->why);
+}
+
+/* On the node whose pod lost its addresses without the node's answer. */
+void
+claimant_tell_released(const struct claimant *claimant, const char *how)
+{
+	const struct stored *node = store_find(claimant->holders->nodes, claimant->node);
+	scoped_free char *note = mem_format("the addresses of pod %s (UID %s) pass on without this "
+	    "node's answer: %s. When the node returns, its agent cuts that pod off",
+	    claimant->pod, claimant->uid, how);
+	struct event_subject subject = {.api_version = "staticip.dev/v1alpha1",
+	    .kind = "StaticIPNode", .name = claimant->node, .uid = node ? node->uid : NULL};
+
+	(void)recorder_event(claimant->holders->spec.recorder, &subject, true,
+	    "AddressesReleased", "Release", note);
+}
+
+/* ---- summaries ---------------------------------------------------------------------------- */
+
+enum holder_state
+holders_state(const struct holders *holders, const char *uid, const char **ret_words)
+{
+	const struct claimant *claimant = claimant_find(holders, uid);
+
+	*ret_words = claimant && claimant->why ? claimant->why : "";
+	if (!claimant)
+		return HOLDER_NONE;
+	switch (claimant->word) {
+	case WORD_GRANT:
+		return HOLDER_GRANTED;
+	case WORD_HOLD:
+		return HOLDER_WAITING;
+	case WORD_REFUSE:
+		return HOLDER_REFUSED;
+	case WORD_REVOKE:
+		return HOLDER_LEAVING;
+	case WORD_KEEP:
+		break;
+	}
+	return ledger_holdings(holders->ledger, uid) ? HOLDER_CLAIMING : HOLDER_NONE;
+}
+
+bool
+holders_find(const struct holders *holders, const char *domain, const struct ip *ip,
+    struct held_summary *ret_held)
+{
+	const struct held *held = ledger_find(holders->ledger, domain, ip);
+
+	if (!held)
+		return false;
+	const struct claimant *claimant = claimant_find(holders, held->uid);
+	*ret_held = (struct held_summary){.uid = held->uid, .pod = held->pod,
+	    .node = held->node, .since = held->since};
+	if (claimant && claimant->word == WORD_REVOKE)
+		ret_held->why = claimant->why;
+	return true;
+}
+
+struct holders_counts
+holders_count(const struct holders *holders)
+{
+	struct holders_counts counts = holders->counts;
+	size_t count = holders->claimants.count;
+	scoped_free void **claimants = tree_items(&holders->claimants);
+	const char *words;
+
+	counts.entries = ledger_count(holders->ledger);
+	counts.nodes = holders->desks.count;
+	counts.rebuilding = holders->rebuilding;
+	for (size_t i = 0; i < count; i++) {
+		const struct claimant *claimant = claimants[i];
+		counts.pods[holders_state(holders, claimant->uid, &words)]++;
+	}
+	return counts;
+}
