@@ -348,6 +348,16 @@ hear_nodes(struct holders *holders)
 	}
 }
 
+/* A Node that is gone counts as long as a pod of its name has something. */
+static bool
+machine_needed(void *cookie, const char *name, const struct machine *machine)
+{
+	const struct desk *desk = desk_find(cookie, name);
+
+	(void)machine;
+	return desk && desk->claimants.count > 0;
+}
+
 /* Grace periods pass, looks are repeated. */
 static void
 sweep(struct holders *holders)
@@ -362,6 +372,7 @@ sweep(struct holders *holders)
 		(void)tree_remove(&holders->leaving, leaving[i]);
 		claimant_touch(leaving[i]);
 	}
+	machines_forget(holders->spec.machines, machine_needed, holders);
 }
 
 static void

@@ -1,5 +1,6 @@
 #include "controller/reconcile.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -347,6 +348,20 @@ on_watch_fault(void *cookie, const struct err *err)
 	log_line(LOG_LEVEL_WARN, "watch: %s", err->text);
 }
 
+/* An API server that went back in time (a restored etcd): nothing that is known here is
+ * sure to be true any more, so a new process asks anew (I9). */
+static void
+on_pod_fault(void *cookie, const struct err *err)
+{
+	struct controller *controller = cookie;
+
+	on_watch_fault(cookie, err);
+	if (err->code != ESTALE)
+		return;
+	*controller->fatal = *err;
+	ev_break(controller->loop, EVBREAK_ALL);
+}
+
 static void
 on_event_fault(void *cookie, const struct err *err)
 {
@@ -372,9 +387,9 @@ static const struct watch_events stateful_set_events = {
     .changed = world_stateful_set_changed, .gone = world_stateful_set_gone,
     .synced = on_watch_synced, .fault = on_watch_fault};
 static const struct watch_events pod_events = {.changed = on_pod, .gone = on_pod_gone,
-    .synced = on_watch_synced, .fault = on_watch_fault};
+    .synced = on_watch_synced, .fault = on_pod_fault};
 static const struct watch_events node_events = {.changed = on_node, .gone = on_node_gone,
-    .synced = on_watch_synced, .fault = on_watch_fault};
+    .synced = on_watch_synced, .fault = on_pod_fault};
 static const struct holders_events holders_events = {.wake = on_wake, .moved = on_row_moved};
 
 static struct holders *
