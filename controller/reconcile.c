@@ -356,7 +356,7 @@ on_pod_fault(void *cookie, const struct err *err)
 	struct controller *controller = cookie;
 
 	on_watch_fault(cookie, err);
-	if (err->code != ESTALE)
+	if (err->code != ENOTRECOVERABLE)
 		return;
 	*controller->fatal = *err;
 	ev_break(controller->loop, EVBREAK_ALL);

@@ -128,7 +128,7 @@ take_version(struct watch *watch, struct json_object *body, struct err *err)
 	/* Consistent answers never do that, but an etcd restored from a copy does. To
 	 * go on would mean "gone" for everything that is newer than the copy. */
 	if (watch->version && watch_version_compare(version, watch->version) < 0)
-		return err_set(err, ESTALE,
+		return err_set(err, ENOTRECOVERABLE,
 		    "the server has gone back from resourceVersion %s to %s "
 		    "(etcd restored?): restart this program once that is intended",
 		    watch->version, version);
