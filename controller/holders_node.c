@@ -213,6 +213,20 @@ read_all(struct holders *holders, const struct stored *stored)
 		read_revocation(holders, json_object_array_get_idx(revoked, i), stored);
 }
 
+/* A UID that comes back (a static pod's) is revoked anew another time. */
+static void
+forget_serials(const struct desk *desk)
+{
+	size_t count = desk->claimants.count;
+	scoped_free void **claimants = tree_items(&desk->claimants);
+
+	for (size_t i = 0; i < count; i++) {
+		struct claimant *claimant = claimants[i];
+		if (!claimant->revoked)
+			claimant->revoked_serial = 0;
+	}
+}
+
 void
 desk_observe(struct holders *holders, const struct stored *stored)
 {
@@ -221,6 +235,7 @@ desk_observe(struct holders *holders, const struct stored *stored)
 	forget_words(desk);
 	if (stored->object)
 		read_all(holders, stored);
+	forget_serials(desk);
 	rebuild_check(holders, stored);
 	desk->reported = stored->object != NULL;
 	holders_node_touched(holders, stored->name);
@@ -257,6 +272,21 @@ time_to_drop(struct desk *desk)
 	else if (desk->drop_after <= 0)
 		desk->drop_after = holders->now + drop_delay_s;
 	return desk->drop_after > 0 && desk->drop_after <= holders->now;
+}
+
+/* The spec alone where nothing else changes: the agent writes the status all the time. */
+static void
+write_node(struct desk *desk, const struct stored *seen, struct json_object *next)
+{
+	struct store *nodes = desk->holders->nodes;
+	struct json_object *notes = json_path(next, "metadata.annotations");
+
+	if (!seen || !seen->object || node_notes_differ(seen, notes)) {
+		(void)store_write(nodes, desk->name, next);
+		return;
+	}
+	(void)store_write_spec(nodes, desk->name, json_object_get(json_path(next, "spec")));
+	json_object_put(next);
 }
 
 /* Neither a Node of that name, nor anything to be said to one. */
@@ -296,5 +326,5 @@ desk_run(struct desk *desk)
 		return;
 	if (drop)
 		desk->drop_after = 0;
-	(void)store_write(holders->nodes, desk->name, next);
+	write_node(desk, seen, next);
 }

@@ -140,6 +140,7 @@ struct json_object *node_plan(struct desk *desk, const struct stored *seen, cons
     void (*read)(struct holders *holders, const struct block *block));
 /* node_notes.c: its annotations; the caller puts them. */
 struct json_object *node_notes(const struct desk *desk, const struct stored *seen);
+bool node_notes_differ(const struct stored *seen, struct json_object *notes);
 /* Whether the object says that this key is granted to this pod. */
 bool node_has_grant(const struct stored *seen, const char *key, const char *uid);
 /* Whether a revocation could go if it were worth a write. */

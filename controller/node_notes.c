@@ -73,3 +73,11 @@ node_notes(const struct desk *desk, const struct stored *seen)
 	prune_release(desk, notes);
 	return notes;
 }
+
+bool
+node_notes_differ(const struct stored *seen, struct json_object *notes)
+{
+	struct json_object *is = json_path(seen->object, "metadata.annotations");
+
+	return is ? !json_object_equal(is, notes) : json_object_object_length(notes) > 0;
+}

@@ -356,19 +356,11 @@ same_list(struct json_object *spec, const char *name, struct json_object *list)
 }
 
 static bool
-notes_differ(const struct plan *plan)
-{
-	struct json_object *is = json_path(plan->seen->object, "metadata.annotations");
-
-	return is ? !json_object_equal(is, plan->notes) : json_object_object_length(plan->notes) > 0;
-}
-
-static bool
 differs(const struct plan *plan, const char *epoch)
 {
 	struct json_object *spec = json_path(plan->seen->object, "spec");
 
-	return !spec || notes_differ(plan) || !text_is(spec, "epoch", epoch) || !same_list(spec, "rows", plan->rows) ||
+	return !spec || node_notes_differ(plan->seen, plan->notes) || !text_is(spec, "epoch", epoch) || !same_list(spec, "rows", plan->rows) ||
 	    !same_list(spec, "profiles", plan->profiles) ||
 	    !same_list(spec, "revoked", plan->revoked);
 }

@@ -18,7 +18,8 @@ struct slot {
 	struct store *store;
 	struct kube_call *call;
 	uint64_t sent; /* tick of the call */
-	bool writing;
+	int64_t patched;  /* generation that the write under way was for; 0: it was none by that */
+	struct err refusal; /* of a patch: a test that failed, or content that is not taken */
 	double retry_s;
 	struct ev_timer retry;
 };
@@ -99,6 +100,22 @@ is_older(const struct slot *slot, const char *version)
 	    watch_version_compare(version, slot->seen.version) < 0;
 }
 
+static int64_t
+generation_of(struct json_object *object)
+{
+	return json_path_number(object, "metadata.generation", 0);
+}
+
+/* Kinds without generations (ConfigMaps) change with every version. */
+static bool
+same_spec(const struct stored *seen, struct json_object *object)
+{
+	const char *uid = json_path_text(object, "metadata.uid");
+
+	return seen->object && uid && seen->uid && strcmp(uid, seen->uid) == 0 &&
+	    generation_of(object) != 0 && generation_of(object) == generation_of(seen->object);
+}
+
 /* object NULL: it is not there. live is the tick of the request, 0 from the watch. */
 static void
 observe(struct slot *slot, struct json_object *object, uint64_t live)
@@ -111,13 +128,14 @@ observe(struct slot *slot, struct json_object *object, uint64_t live)
 		seen->live = live;
 	if (same)
 		return;
+	if (!same_spec(seen, object))
+		seen->received = ++*slot->store->ticks;
 	json_object_put(seen->object);
 	mem_free(seen->version);
 	mem_free(seen->uid);
 	seen->object = json_object_get(object);
 	seen->version = mem_text(version);
 	seen->uid = mem_text(json_path_text(object, "metadata.uid"));
-	seen->received = ++*slot->store->ticks;
 }
 
 static void
@@ -178,11 +196,23 @@ static void
 settled(struct slot *slot)
 {
 	slot->seen.busy = false;
-	slot->retry_s = retry_first_s;
 	changed(slot);
 }
 
 static void send_read(struct slot *slot);
+
+/* The spec is still the one that the patch was for: its content was not taken. */
+static bool
+was_refused(struct slot *slot)
+{
+	struct err refusal = slot->refusal;
+
+	slot->refusal.code = 0;
+	if (!refusal.code || generation_of(slot->seen.object) != slot->patched)
+		return false;
+	slot->store->events->fault(slot->store->cookie, &refusal);
+	return true;
+}
 
 static void
 on_read(void *cookie, const struct kube_answer *answer)
@@ -200,7 +230,10 @@ on_read(void *cookie, const struct kube_answer *answer)
 		wait_out(slot);
 		return;
 	}
-	settled(slot);
+	if (was_refused(slot))
+		wait_out(slot);
+	else
+		settled(slot);
 }
 
 static void
@@ -212,26 +245,37 @@ on_written(void *cookie, const struct kube_answer *answer)
 	if (answer->ok && answer->body) {
 		if (!is_older(slot, json_path_text(answer->body, "metadata.resourceVersion")))
 			observe(slot, answer->body, slot->sent);
+		slot->retry_s = retry_first_s;
 		settled(slot);
 		return;
 	}
-	if (answer->status != 409)
+	bool tested = answer->status == 422 && slot->patched;
+	if (tested)
+		slot->refusal = answer->err;
+	else if (answer->status != 409)
 		slot->store->events->fault(slot->store->cookie, &answer->err);
 	/* what is there now decides what is to be done */
-	if (answer->status == 409 || answer->status == 404 || answer->unknown_outcome)
+	if (tested || answer->status == 409 || answer->status == 404 || answer->unknown_outcome)
 		send_read(slot);
 	else
 		wait_out(slot);
 }
 
 static void
-send(struct slot *slot, const char *method, const char *path, struct json_object *body,
-    kube_done *done)
+send_as(struct slot *slot, const char *method, const char *path, const char *type,
+    struct json_object *body, kube_done *done)
 {
 	slot->seen.busy = true;
 	slot->sent = ++*slot->store->ticks;
-	slot->call = kube_call(slot->store->kube, method, path, NULL, NULL, body,
+	slot->call = kube_call(slot->store->kube, method, path, NULL, type, body,
 	    call_deadline_s, done, slot);
+}
+
+static void
+send(struct slot *slot, const char *method, const char *path, struct json_object *body,
+    kube_done *done)
+{
+	send_as(slot, method, path, NULL, body, done);
 }
 
 static void
@@ -272,6 +316,7 @@ store_write(struct store *store, const char *name, struct json_object *object)
 
 	if (slot->seen.busy)
 		return false;
+	slot->patched = 0;
 	if (slot->seen.version) {
 		json_put_text(metadata, "resourceVersion", slot->seen.version);
 		json_put_text(metadata, "uid", slot->seen.uid);
@@ -279,6 +324,37 @@ store_write(struct store *store, const char *name, struct json_object *object)
 	} else {
 		send(slot, "POST", store->path, body, on_written);
 	}
+	return true;
+}
+
+static void
+add_step(struct json_object *patch, const char *op, const char *path, struct json_object *value)
+{
+	struct json_object *step = json_object_new_object();
+
+	json_put_text(step, "op", op);
+	json_put_text(step, "path", path);
+	json_object_object_add(step, "value", value);
+	json_object_array_add(patch, step);
+}
+
+bool
+store_write_spec(struct store *store, const char *name, struct json_object *spec)
+{
+	struct slot *slot = find_or_make(store, name);
+	scoped_json *patch = json_object_new_array();
+	scoped_free char *path = mem_format("%s/%s", store->path, name);
+
+	if (slot->seen.busy || !slot->seen.version) {
+		json_object_put(spec);
+		return false;
+	}
+	add_step(patch, "test", "/metadata/uid", json_object_new_string(slot->seen.uid));
+	add_step(patch, "test", "/metadata/generation",
+	    json_object_new_int64(generation_of(slot->seen.object)));
+	add_step(patch, "replace", "/spec", spec);
+	slot->patched = generation_of(slot->seen.object);
+	send_as(slot, "PATCH", path, "application/json-patch+json", patch, on_written);
 	return true;
 }
 

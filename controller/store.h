@@ -24,7 +24,7 @@ struct stored {
 	char *name;
 	char *uid, *version;
 	struct json_object *object;
-	uint64_t received; /* tick at which this version came in, or its absence */
+	uint64_t received; /* tick at which this spec (UID and generation) came in, or its absence */
 	uint64_t live;     /* tick at which the request was sent that showed it; 0: only the watch did */
 	bool busy;         /* a call is under way, or its failure is waited out */
 };
@@ -61,6 +61,10 @@ void store_each(const struct store *store, void (*visit)(void *cookie, const str
  * none. Takes object over. false (and nothing is sent): busy. What comes of it is told by
  * changed; after a conflict or an unknown outcome the object has been read again by then. */
 bool store_write(struct store *store, const char *name, struct json_object *object);
+/* Replaces the spec of an object that is there, if its generation is still the one that was
+ * seen: what others write into its status meanwhile does not count. Takes spec over; else
+ * like store_write. */
+bool store_write_spec(struct store *store, const char *name, struct json_object *spec);
 /* Deletes what was seen, and no other; nothing when busy. */
 void store_delete(struct store *store, const char *name);
 /* Reads it directly; nothing when busy (changed follows in any case). */
