@@ -36,6 +36,7 @@ struct holding {
 	struct ip gateways[ENTRY_GATEWAYS_MAX];
 	unsigned gateway_count;
 	struct routes *routes;
+	bool available;  /* handover: Available */
 	struct wanted *rows;
 	unsigned row_count;
 	unsigned refused; /* rows not granted */

@@ -32,6 +32,7 @@ make_holding(const struct declared *declared, const char *key, const struct prof
 	holding->gateway_count = profile->gateway_count;
 	holding->routes = mem_new(1, sizeof(*holding->routes));
 	*holding->routes = profile->routes;
+	holding->available = profile->available;
 	return holding;
 }
 

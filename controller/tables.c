@@ -108,7 +108,7 @@ profile_json(const struct holding *holding)
 {
 	struct buf out = buf_make(ROW_BYTES_MAX);
 	struct profile profile = {.gateway_count = holding->gateway_count,
-	    .routes = *holding->routes};
+	    .routes = *holding->routes, .available = holding->available};
 
 	(void)snprintf(profile.uid, sizeof(profile.uid), "%s", holding->uid);
 	memcpy(profile.gateways, holding->gateways, sizeof(profile.gateways));

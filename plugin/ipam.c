@@ -192,6 +192,7 @@ ipam_check(const struct cni_request *request, struct buf *out, struct err *err)
 	(void)out; /* CHECK prints nothing */
 	if (rc)
 		return rc;
+	asking.waited = true;
 	/* host-local needs none: the lease says which addresses there are */
 	bool alone = asking.source.kind == SOURCE_RANGES &&
 		     !json_path(request->config.json, "prevResult");

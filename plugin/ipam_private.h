@@ -16,6 +16,7 @@ struct asking {
 	char *root;
 	char domain[NETWORK_NAME_MAX + 16]; /* of inline sources */
 	struct hold hold;
+	bool waited; /* nothing more is waited for (pod_row.h) */
 };
 
 struct answer {

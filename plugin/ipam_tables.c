@@ -79,8 +79,8 @@ tables_find(struct asking *asking, struct answer *ret_answer, struct err *err)
 	int rc = cni_args_need_pod(&asking->args, err);
 
 	if (!rc)
-		rc = pod_row_find(
-		    asking->root, &lookup, asking->args.uid, &answer->row, err);
+		rc = pod_row_find(asking->root, &lookup, asking->args.uid, asking->waited,
+		    &answer->row, err);
 	if (!rc)
 		rc = make_result(&asking->source, answer, err);
 	if (rc)
@@ -106,8 +106,12 @@ find_or_wait(struct asking *asking, struct answer *ret_answer, struct err *err)
 	for (;;) {
 		int rc = tables_find(asking, ret_answer, err);
 		long left = rc == -CNI_ERROR_TRY_LATER ? hold_time_left_ms(&asking->hold) : 0;
-		if (rc != -CNI_ERROR_TRY_LATER || left <= 0)
+		if (rc != -CNI_ERROR_TRY_LATER || (left <= 0 && asking->waited))
 			return rc;
+		if (left <= 0) {
+			asking->waited = true;
+			continue;
+		}
 		if (root >= 0) {
 			dir_watch_wait(
 			    &watch, (int)(left < LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS));

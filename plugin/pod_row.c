@@ -23,14 +23,18 @@ no_uid(const struct lookup *asked, struct err *err)
 	    asked->network);
 }
 
+/* Available is its owner's choice that a pod rather starts than waits: with an address that
+ * another may have. The controller learns of it from the node's report. */
 static int
-judge_network(const struct network_row *network, const struct lookup *asked,
-    const char *uid, struct err *err)
+judge_lookup(const struct lookup_answer *answer, const struct lookup *asked,
+    const char *uid, bool waited, struct err *err)
 {
-	if (!network->grants_required)
+	if (!answer->network.grants_required)
 		return 0;
 	if (!uid || !uid[0])
 		return no_uid(asked, err);
+	if (waited && answer->profile.available)
+		return 0;
 	return err_set(err, CNI_ERROR_TRY_LATER,
 	    "the controller has not granted pod %s/%s its address on network %s yet; see: "
 	    "kubectl describe staticipallocations -n %s",
@@ -38,7 +42,7 @@ judge_network(const struct network_row *network, const struct lookup *asked,
 }
 
 int
-pod_row_find(const char *root, const struct lookup *asked, const char *uid,
+pod_row_find(const char *root, const struct lookup *asked, const char *uid, bool waited,
     struct pod_row *ret_row, struct err *err)
 {
 	int found = granted_find(root, asked, uid, &ret_row->granted, err);
@@ -49,7 +53,7 @@ pod_row_find(const char *root, const struct lookup *asked, const char *uid,
 	if (found > 0)
 		return judge_grant(&ret_row->granted.grant, asked, err);
 	int rc = lookup_pod(root, asked, &ret_row->lookup, err);
-	return rc ? rc : judge_network(&ret_row->lookup.network, asked, uid, err);
+	return rc ? rc : judge_lookup(&ret_row->lookup, asked, uid, waited, err);
 }
 
 int

@@ -13,12 +13,14 @@ struct pod_row {
 	struct lookup_answer lookup; /* else */
 };
 
-/* Error codes: 4 the network requires grants, which are to a UID, and uid is none (NULL
+/* waited: nothing more is waited for; then a pod whose allocation says handover Available
+ * needs no grant, unless the controller told it to hold.
+ * Error codes: 4 the network requires grants, which are to a UID, and uid is none (NULL
  * or ""); 11 the pod has to wait for the controller (who holds its address and what
  * frees it, or that no grant came yet): waiting for `node` or the tables to change may
  * help; 102 the controller refuses it; else those of lookup_pod. */
 int pod_row_find(const char *root, const struct lookup *asked, const char *uid,
-    struct pod_row *ret_row, struct err *err);
+    bool waited, struct pod_row *ret_row, struct err *err);
 /* Whether it still stands, after the leases were written: 1, 0 or an error. A grant,
  * hold or refusal that came meanwhile counts more than a row. */
 int pod_row_again(const char *root, const struct lookup *asked, const char *uid,

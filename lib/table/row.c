@@ -61,6 +61,8 @@ profile_encode(const struct profile *profile, struct buf *buf)
 	if (profile->routes.count)
 		json_object_object_add(object, "routes",
 		    routes_encode(profile->routes.list, profile->routes.count));
+	if (profile->available)
+		json_put_text(object, "handover", "Available");
 	finish(object, buf);
 }
 
@@ -143,6 +145,20 @@ row_decode(const char *key, const char *json, size_t length, struct row *ret_row
 	return rc ? rc : row_get(key, object, ret_row, err);
 }
 
+static int
+decode_handover(struct json_object *object, const char *key, bool *ret_available, struct err *err)
+{
+	const char *handover = "Strict";
+	int rc = json_get_text(object, "handover", key, false, LABEL_MAX, &handover, err);
+
+	if (rc)
+		return rc;
+	*ret_available = strcmp(handover, "Available") == 0;
+	if (*ret_available || strcmp(handover, "Strict") == 0)
+		return 0;
+	return err_set(err, EINVAL, "%s.handover '%s' is neither Strict nor Available", key, handover);
+}
+
 int
 profile_decode(const char *key, const char *json, size_t length,
     struct profile *ret_profile, struct err *err)
@@ -160,6 +176,8 @@ profile_decode(const char *key, const char *json, size_t length,
 		    object, key, profile->gateways, &profile->gateway_count, err);
 	if (!rc)
 		rc = routes_decode(json_path(object, "routes"), key, ROUTE_STRICT, &profile->routes, err);
+	if (!rc)
+		rc = decode_handover(object, key, &profile->available, err);
 	if (rc)
 		return rc;
 	(void)snprintf(profile->uid, sizeof(profile->uid), "%s", uid);

@@ -15,6 +15,9 @@ struct profile {
 	struct ip gateways[ENTRY_GATEWAYS_MAX]; /* at most one per family */
 	unsigned gateway_count;
 	struct routes routes;
+	/* "handover":"Available": where grants are required, a pod that waited in vain for one,
+	 * and was not told to hold, takes its row. */
+	bool available;
 };
 
 /* One pod on one network. */

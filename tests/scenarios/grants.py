@@ -17,8 +17,9 @@ def setup(h):
     node()
 
 
-def cluster(grants=True):
-    tables.publish({"mynet": tables.network("mynet", grants)}, ROWS)
+def cluster(grants=True, handover=None, keep_leases=False):
+    profile = {"uid": "u-a", "handover": handover} if handover else {"uid": "u-a"}
+    tables.publish({"mynet": tables.network("mynet", grants)}, ROWS, {"default/a": profile}, keep_leases=keep_leases)
 
 
 def node(*rows, serial=1):
@@ -169,3 +170,74 @@ def test_CHECK_goes_by_the_grant(h):
     h.call("CHECK", dict(conf(version="1.0.0"), prevResult=prev), env).silent()
     node(serial=2)
     h.call("CHECK", dict(conf(version="1.0.0"), prevResult=prev), env).error(11, "has not granted")
+
+
+def test_an_Available_pod_takes_its_row_once_it_has_waited(h):
+    cluster(handover="Available")
+    begin = time.monotonic()
+    ips = add(h, wait=1).result()["ips"]
+    expect(time.monotonic() - begin >= 1, "it did not wait")
+    expect(ips == [{"address": "10.0.2.40/24"}], "ips", ips)
+    expect(sorted(leased()) == ["10.0.2.40"], "leases", leased())
+    os.unlink(tables.ROOT + "/node")  # with the agent away, too
+    expect(add(h).result()["ips"] == ips, "the same question has the same answer")
+
+
+def test_an_Available_pod_that_gets_its_word_in_time_goes_by_it(h):
+    cluster(handover="Available")
+    code, out = waits_for(h, lambda: node(given(ip="10.0.2.77/24"), serial=2))
+    expect(code == 0 and out["ips"][0]["address"] == "10.0.2.77/24", "the grant", out)
+    node(("mynet/default/p@u-2", {"state": "Refused", "why": "no"}), serial=3)
+    add(h, uid="u-2").error(102, "no")
+
+
+def test_an_Available_pod_is_held_by_a_live_holder_all_the_same(h):
+    cluster(handover="Available")
+    node(held())
+    add(h).error(11, "10.0.2.40 is held by pod default/p (u-0) on node n2")
+    nothing_is_leased()
+    node(held("u-9"), serial=2)  # another's hold is not ours
+    add(h).ok()
+
+
+def test_an_Available_pod_needs_a_UID_where_grants_are_required(h):
+    cluster(handover="Available")
+    add(h, uid="").error(4, "K8S_POD_UID")
+    nothing_is_leased()
+
+
+def test_a_hold_that_comes_while_an_Available_pod_leases_its_row_counts(h):
+    cluster(handover="Available")
+    wrap = ["strace", "-f", "-o", "/run/work/trace", "-e", "trace=linkat", "-e", "inject=linkat:delay_exit=1500000:when=2"]
+    env = environment("c1", netns="/nowhere", ASAN_OPTIONS="detect_leaks=0")
+    waiting = start(h, "ADD", conf(0), env, wrap)
+    time.sleep(0.7)
+    node(held(), serial=2)
+    out = json.loads(waiting.communicate(timeout=30)[0])
+    expect(waiting.returncode == 1 and out["code"] == 11 and "is held by" in out["msg"] + out.get("details", ""), "the answer", out)
+    nothing_is_leased()
+
+
+def test_an_Available_pod_does_not_get_what_another_on_its_node_has(h):
+    cluster(handover="Available")
+    add(h).ok()
+    cluster(handover="Available", keep_leases=True)
+    h.call("ADD", conf(0), environment("c2", uid="u-2")).error(11, "c1")
+
+
+def test_only_Available_is_Available(h):
+    cluster(handover="Strict")
+    add(h).error(11, "has not granted")
+    cluster(handover="available")
+    add(h).error(5, "neither Strict nor Available")
+    nothing_is_leased()
+
+
+def test_CHECK_knows_an_Available_pod_by_its_lease(h):
+    cluster(handover="Available")
+    result = add(h).result()
+    prev = dict(result, cniVersion="1.0.0", interfaces=[{"name": "eth0", "sandbox": "/nowhere"}])
+    env = environment("c1", netns="/nowhere")
+    h.call("CHECK", dict(conf(wait=60, version="1.0.0"), prevResult=prev), env).silent()
+    h.call("DEL", conf(), env).silent()
+    h.call("CHECK", dict(conf(version="1.0.0"), prevResult=prev), env).error(102)

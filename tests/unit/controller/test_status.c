@@ -129,6 +129,28 @@ publish_rows(struct fixture *f, unsigned first, unsigned count)
 }
 
 static void
+a_restart_keeps_the_handover_of_rows_whose_edit_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct table_writer writer;
+	scoped_buf text = buf_make(TABLE_BYTES_MAX);
+
+	table_begin(&writer);
+	table_line_add(&writer, "!ns/a", "{\"uid\":\"a\",\"handover\":\"Available\"}");
+	table_line_add(&writer, "net/ns/s-0", "{\"p\":\"ns/a\",\"ips\":[\"10.0.0.1/24\"]}");
+	assert_int_equal(table_end(&writer, 7, &text, NULL), 0);
+	assert_true(tables_observe(f->tables, 0, text.data, text.length));
+	allocate(f, INVALID, 2);
+	assert_int_equal(incumbents_restore(f->tables, f->world, f->arbiter), 1);
+	assert_true(arbiter_find(f->arbiter, "a")->available);
+	assert_int_equal(tables_row_state(f->tables, "net/ns/s-0"), ROW_PENDING);
+	/* only the network row is new */
+	buf_clear(&text);
+	assert_int_equal(tables_render(f->tables, 0, 8, &text), 1);
+	assert_int_equal(tables_row_state(f->tables, "net/ns/s-0"), ROW_PUBLISHED);
+}
+
+static void
 expect_ready(struct fixture *f, const char *reason, const char *part)
 {
 	struct condition conditions[CONDITIONS];
@@ -241,6 +263,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(published_rows_are_ready_as_far_as_the_target_is),
+	    T(a_restart_keeps_the_handover_of_rows_whose_edit_is_refused),
 	    T(an_invalid_edit_keeps_the_rows_also_over_a_start),
 	    T(ordinals_of_a_set_that_is_gone_are_learned_from_the_rows),
 	    T(ordinals_never_become_negative),

@@ -43,18 +43,25 @@ teardown(void **state)
 }
 
 static void
-set(struct tables *tables, const char *key, const char *ip)
+set_handover(struct tables *tables, const char *key, const char *ip, bool available)
 {
 	char name[] = "ns/alloc";
 	char uid[] = "uid";
 	struct routes routes = {.count = 0};
 	struct cidr cidr;
-	struct holding holding = {.uid = uid, .name = name, .routes = &routes};
+	struct holding holding = {
+	    .uid = uid, .name = name, .routes = &routes, .available = available};
 	scoped_free char *copy = mem_text(key);
 	struct wanted row = {.key = copy, .entry = {.ips = &cidr, .ip_count = 1}};
 
 	assert_int_equal(cidr_parse(ip, strlen(ip), &cidr, NULL), 0);
 	tables_set(tables, &holding, &row);
+}
+
+static void
+set(struct tables *tables, const char *key, const char *ip)
+{
+	set_handover(tables, key, ip, false);
 }
 
 /* One write that succeeds; false when there is nothing to write. */
@@ -119,6 +126,23 @@ only_the_bucket_that_changed_is_written(void **state)
 	set(*state, "net/ns/p-0", "10.0.0.2/24");
 	assert_int_equal(publish_all(*state), 1);
 	assert_int_equal(tables_row_state(*state, "net/ns/p-0"), ROW_PUBLISHED);
+}
+
+static void
+another_handover_is_another_profile(void **state)
+{
+	unsigned bucket = key_bucket("net/ns/p-0", BUCKETS);
+	size_t length;
+
+	set(*state, "net/ns/p-0", "10.0.0.1/24");
+	(void)publish_all(*state);
+	for (int available = 1; available >= 0; available--) {
+		set_handover(*state, "net/ns/p-0", "10.0.0.1/24", available);
+		assert_int_equal(publish_all(*state), 1);
+		const char *text = tables_text(*state, bucket, &length);
+		const char *profile = "{\"uid\":\"uid\",\"handover\":\"Available\"}";
+		assert_int_equal(memmem(text, length, profile, strlen(profile)) != NULL, available);
+	}
 }
 
 static void
@@ -397,6 +421,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(an_empty_bucket_is_written_empty_and_once),
 	    T(only_the_bucket_that_changed_is_written),
+	    T(another_handover_is_another_profile),
 	    T(an_address_that_moves_is_removed_before_it_is_added),
 	    T(two_addresses_that_change_places_leave_both_buckets_first),
 	    T(a_write_under_way_counts_as_published),
