@@ -181,7 +181,7 @@ list_ways(const struct machine *machine, bool replaced, double deletion_s, doubl
 	if (!replaced)
 		(void)buf_text(ways, "when it is back and its agent answers, ");
 	if (!machine->gone)
-		(void)buf_text(ways, "when it is off and has the taint "
+		(void)buf_text(ways, "when it is off with the taint "
 				     "node.kubernetes.io/out-of-service, ");
 	if (deletion_s > 0)
 		(void)buf_print(ways, "%.0f s after its Node %s deleted, ", deletion_s,
@@ -202,15 +202,15 @@ machines_describe(const struct machines *machines, const char *node, const char 
 
 	if (!machine)
 		return mem_format(
-		    "nothing is known of what was node %s; the addresses are free %s",
+		    "nothing is known of what was node %s; free %s",
 		    node, by_hand);
 	scoped_free char *state = describe_state(machine, node, replaced);
 	if (machine->ready)
 		return mem_format(
-		    "%s; the addresses are free when it does, or %s", state, by_hand);
+		    "%s; free when it does, or %s", state, by_hand);
 	double deletion_s =
 	    is_known(node_uid) && of_cloud(machine) ? machines->node_gone_s : 0;
 	list_ways(machine, replaced, deletion_s, grace_s, &ways);
-	return mem_format("%s; the addresses are free %s%s%s", state, buf_string(&ways),
+	return mem_format("%s; free %s%s%s", state, buf_string(&ways),
 	    ways.length ? "or " : "", by_hand);
 }

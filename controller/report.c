@@ -195,11 +195,11 @@ reporter_tell(struct reporter *reporter, struct declared *declared,
 		return false;
 	(void)gmtime_r(&seconds, &calendar);
 	(void)strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &calendar);
-	status_judge(reporter->world, declared, holding, tables, conditions);
+	status_judge(reporter->world, declared, holding, tables, NULL, conditions);
 	if (wait_for_rows(declared, &conditions[CONDITION_PROGRAMMED]))
 		return false;
 	scoped_json *status =
-	    status_encode(reporter->world, declared, holding, conditions, now);
+	    status_encode(reporter->world, declared, holding, conditions, NULL, now);
 	const char *text = json_print(status);
 	uint64_t hash = hash_bytes(HASH_START, text, strlen(text));
 	if (hash == declared->status_hash)

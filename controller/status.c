@@ -115,10 +115,30 @@ judge_target(const struct world *world, const struct declared *declared,
 	say(condition, true, "Ready", "every pod of %s %s has its address", kind, name);
 }
 
+/* A pod waits for an address that is held, and will wait: who has it, and what frees it. */
+static bool
+judge_held(const struct holding *holding, const struct held_summary *held,
+    struct condition *condition)
+{
+	char sentence[GRANT_WORDS_MAX + 1];
+	unsigned first = 0;
+	unsigned count = 0;
+
+	for (unsigned i = 0; holding && held && i < holding->row_count; i++)
+		if (holding->rows[i].granted && held[i].uid && held[i].why && count++ == 0)
+			first = i;
+	if (!count)
+		return false;
+	held_describe(&held[first], &holding->rows[first].entry.ips[0].ip, sentence);
+	say(condition, false, "AddressHeld", "entry %u: %s%s", first, sentence,
+	    count > 1 ? "; more entries are held, see status.addresses" : "");
+	return true;
+}
+
 void
 status_judge(const struct world *world, const struct declared *declared,
     const struct holding *holding, const struct tables *tables,
-    struct condition ret_conditions[CONDITIONS])
+    const struct held_summary *held, struct condition ret_conditions[CONDITIONS])
 {
 	struct condition *ready = &ret_conditions[CONDITION_READY];
 
@@ -128,7 +148,7 @@ status_judge(const struct world *world, const struct declared *declared,
 		*ready = ret_conditions[CONDITION_ACCEPTED];
 	else if (!ret_conditions[CONDITION_PROGRAMMED].is_true)
 		*ready = ret_conditions[CONDITION_PROGRAMMED];
-	else
+	else if (!judge_held(holding, held, ready))
 		judge_target(world, declared, ready);
 }
 
@@ -144,11 +164,22 @@ pod_of_key(const char *key, char *out, size_t size)
 	return out;
 }
 
+/* By a pod that is not the one of the name, or not any more. */
+static bool
+held_by_former(
+    const struct wanted *row, const struct pod *pod, const struct held_summary *held)
+{
+	return row->granted && held->uid &&
+	    (!pod || pod->ended || strcmp(pod->uid, held->uid) != 0);
+}
+
 static const char *
-state_of(const struct wanted *row, const struct pod *pod)
+state_of(const struct wanted *row, const struct pod *pod, const struct held_summary *held)
 {
 	if (!row->granted)
 		return "Refused";
+	if (held_by_former(row, pod, held))
+		return "Held";
 	if (!pod)
 		return "Free";
 	if (pod->ended)
@@ -159,9 +190,10 @@ state_of(const struct wanted *row, const struct pod *pod)
 }
 
 static bool
-in_use(const struct wanted *row, const struct pod *pod)
+in_use(const struct wanted *row, const struct pod *pod, const struct held_summary *held)
 {
-	return row->granted && pod && pod->node && !pod->ended;
+	return row->granted && pod && pod->node && !pod->ended &&
+	    !held_by_former(row, pod, held);
 }
 
 static struct json_object *
@@ -178,36 +210,49 @@ encode_ips(const struct entry *entry)
 
 /* Keys sorted, here and below. */
 static struct json_object *
-encode_address(const struct wanted *row, unsigned index, const char *name, const struct pod *pod)
+encode_address(const struct wanted *row, unsigned index, const char *name,
+    const struct pod *pod, const struct held_summary *held)
 {
 	struct json_object *object = json_object_new_object();
+	bool former = held_by_former(row, pod, held);
+	const char *node = pod ? pod->node : NULL;
+	const char *uid = pod ? pod->uid : NULL;
 
 	json_put_number(object, "index", index);
 	json_object_object_add(object, "ips", encode_ips(&row->entry));
-	json_put_text(object, "node", pod ? pod->node : NULL);
+	json_put_text(object, "node", former ? held->node : node);
 	json_put_text(object, "pod", name);
-	json_put_text(object, "state", state_of(row, pod));
-	json_put_text(object, "uid", pod ? pod->uid : NULL);
+	json_put_text(object, "since", row->granted && held->uid ? held->since : NULL);
+	json_put_text(object, "state", state_of(row, pod, held));
+	json_put_text(object, "uid", former ? held->uid : uid);
 	return object;
 }
 
+struct counts {
+	unsigned used, held;
+};
+
 static struct json_object *
 encode_addresses(const struct world *world, const struct declared *declared,
-    const struct holding *holding, unsigned *ret_in_use)
+    const struct holding *holding, const struct held_summary *held,
+    struct counts *ret_counts)
 {
+	static const struct held_summary nobody = {.uid = NULL};
 	struct json_object *array = json_object_new_array();
 	char name[SUBDOMAIN_MAX + 1];
-	unsigned used = 0;
+	struct counts counts = {0};
 
 	for (unsigned i = 0; holding && i < holding->row_count; i++) {
 		const struct wanted *row = &holding->rows[i];
 		pod_of_key(row->key, name, sizeof(name));
 		const struct pod *pod = world_find_pod(world, declared->namespace, name);
-		used += in_use(row, pod);
+		const struct held_summary *holder = held ? &held[i] : &nobody;
+		counts.used += in_use(row, pod, holder);
+		counts.held += held_by_former(row, pod, holder);
 		if (i < ADDRESSES_SHOWN)
-			json_object_array_add(array, encode_address(row, i, name, pod));
+			json_object_array_add(array, encode_address(row, i, name, pod, holder));
 	}
-	*ret_in_use = used;
+	*ret_counts = counts;
 	return array;
 }
 
@@ -257,18 +302,19 @@ put_target(struct json_object *status, const struct declared *declared)
 struct json_object *
 status_encode(const struct world *world, const struct declared *declared,
     const struct holding *holding, const struct condition conditions[CONDITIONS],
-    const char *now)
+    const struct held_summary *held, const char *now)
 {
 	struct json_object *status = json_object_new_object();
 	struct json_object *list = json_object_new_array_ext(CONDITIONS);
-	unsigned used = 0;
+	struct counts counts = {0};
 
 	json_object_object_add(
-	    status, "addresses", encode_addresses(world, declared, holding, &used));
+	    status, "addresses", encode_addresses(world, declared, holding, held, &counts));
 	for (int i = 0; i < CONDITIONS; i++)
 		json_object_array_add(list, encode_condition(declared, i, &conditions[i], now));
 	json_object_object_add(status, "conditions", list);
-	json_put_number(status, "inUse", used);
+	json_put_number(status, "held", counts.held);
+	json_put_number(status, "inUse", counts.used);
 	json_put_number(status, "observedGeneration", (uint64_t)declared->generation);
 	put_summary(status, holding);
 	put_target(status, declared);

@@ -5,6 +5,7 @@
 #include <json-c/json_types.h>
 
 #include "controller/arbiter.h"
+#include "controller/held.h"
 #include "controller/tables.h"
 #include "controller/world.h"
 
@@ -16,15 +17,17 @@ struct condition {
 	char message[2048]; /* two keys of maximal length and a sentence fit */
 };
 
-/* The three conditions. holding may be NULL (nothing valid was ever seen). */
+/* The three conditions. holding may be NULL (nothing valid was ever seen). held has a summary
+ * for each of its rows; NULL: nobody holds anything, as far as is known. */
 void status_judge(const struct world *world, const struct declared *declared,
     const struct holding *holding, const struct tables *tables,
-    struct condition ret_conditions[CONDITIONS]);
+    const struct held_summary *held, struct condition ret_conditions[CONDITIONS]);
 
 /* The whole status, its keys in the API server's order (sorted); now is RFC 3339.
  * The caller puts it. */
 struct json_object *status_encode(const struct world *world,
     const struct declared *declared, const struct holding *holding,
-    const struct condition conditions[CONDITIONS], const char *now);
+    const struct condition conditions[CONDITIONS], const struct held_summary *held,
+    const char *now);
 
 #endif

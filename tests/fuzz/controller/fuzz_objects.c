@@ -30,9 +30,9 @@ judge(struct world *world)
 	struct tables *tables = tables_new(1, &events, NULL);
 	struct condition conditions[CONDITIONS];
 
-	status_judge(world, declared, NULL, tables, conditions);
+	status_judge(world, declared, NULL, tables, NULL, conditions);
 	scoped_json *status =
-	    status_encode(world, declared, NULL, conditions, "2026-01-01T00:00:00Z");
+	    status_encode(world, declared, NULL, conditions, NULL, "2026-01-01T00:00:00Z");
 	(void)json_print(status);
 	tables_free(tables);
 }

@@ -345,7 +345,7 @@ what_nobody_knows_asserts_nothing(void **state)
 	stamp(m, 10);
 	expect_grace(m, "A", 1e9, ASSERTION_NONE);
 	assert_true(isinf(machines_next_deadline(m, "n1", "A", true, 60, 10)));
-	says(m, "A", 0, "nothing is known of what was node n1; the addresses are free by kubectl annotate staticipnode n1 staticip.dev/release=u-pod");
+	says(m, "A", 0, "nothing is known of what was node n1; free by kubectl annotate staticipnode n1 staticip.dev/release=u-pod");
 }
 
 static void
@@ -532,23 +532,23 @@ a_sentence_says_state_and_ways_out(void **state)
 	struct machines *m = *state;
 
 	see(m, "A", CLOUD, READY);
-	says(m, "A", 0, "node n1 is Ready, its agent has not answered for the pod yet; the addresses are free when it does, or by kubectl annotate staticipnode n1 staticip.dev/release=u-pod");
+	says(m, "A", 0, "node n1 is Ready, its agent has not answered for the pod yet; free when it does, or by kubectl annotate staticipnode n1 staticip.dev/release=u-pod");
 	see(m, "A", CLOUD, UNKNOWN("2026-11-21T15:00:00Z"));
-	says(m, "A", 0, "node n1 is not Ready since 2026-11-21T15:00:00Z; the addresses are free when it is back and its agent answers, "
-	                "when it is off and has the taint node.kubernetes.io/out-of-service, "
+	says(m, "A", 0, "node n1 is not Ready since 2026-11-21T15:00:00Z; free when it is back and its agent answers, "
+	                "when it is off with the taint node.kubernetes.io/out-of-service, "
 	                "300 s after its Node is deleted, or by kubectl");
 	says(m, "A", 120, "deleted, 120 s after it became not Ready, or by");
 	see(m, "A", "", UNKNOWN("2026-11-21T15:00:00Z"));
 	says(m, "A", 0, "out-of-service, or by kubectl");
 	lose(m, "A");
-	says(m, "A", 0, "Node n1 is deleted; the addresses are free when it is back and its agent answers, or by kubectl");
+	says(m, "A", 0, "Node n1 is deleted; free when it is back and its agent answers, or by kubectl");
 	stamp(m, 7);
 	says(m, "A", 0, "Node n1 is deleted since W7;");
 	see(m, "B", CLOUD, READY);
-	says(m, "A", 0, "node n1 is another machine since W7; the addresses are free by kubectl");
+	says(m, "A", 0, "node n1 is another machine since W7; free by kubectl");
 	lose(m, "B");
 	see(m, "C", "", READY);
-	says(m, "B", 0, "another machine; the addresses are free 300 s after its Node was deleted, or by kubectl");
+	says(m, "B", 0, "another machine; free 300 s after its Node was deleted, or by kubectl");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# What the API server itself says about a StaticIPAllocation: defaults, refusals, columns.
+
+setup() { load lib.bash; }
+teardown() { stop_all; }
+
+# apply MORE: an allocation with more keys of spec.
+apply() {
+	kubectl apply -f - 2>&1 <<<"{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: a, namespace: $NS},
+		spec: {network: podnet, targetRef: {kind: Pod, name: p}, addresses: [{ips: [10.80.0.1/24]}], $1}}"
+}
+rejected() { # MORE MESSAGE
+	local answer
+	if answer=$(apply "$1"); then
+		echo "accepted: $1"
+		return 1
+	fi
+	grep -qF -- "$2" <<<"$answer" || { echo "$answer"; return 1; }
+}
+spec() { kubectl get staticipallocation -n "$NS" a -o json | jq -c "$1"; }
+accepted_is() { [ "$(spec '.status.conditions[] | select(.type=="Accepted") | .status' 2>&1)" = "\"$1\"" ]; }
+
+@test "what happens when a holder cannot be asked: the safe choice unless another is made whole" {
+	fresh handover
+	apply '' >/dev/null
+	[ "$(spec '[.spec.handover, .spec.onNodeFailure, .spec.graceSeconds]')" = '["Strict","Hold",null]' ]
+	rejected 'handover: available' 'spec.handover: Unsupported value: "available"'
+	rejected 'onNodeFailure: Release' 'spec.onNodeFailure: Unsupported value: "Release"'
+	rejected 'onNodeFailure: AfterGrace' 'graceSeconds stands with onNodeFailure AfterGrace, and only there'
+	rejected 'graceSeconds: 60' 'graceSeconds stands with onNodeFailure AfterGrace, and only there'
+	rejected 'onNodeFailure: Hold, graceSeconds: 60' 'graceSeconds stands with onNodeFailure AfterGrace, and only there'
+	rejected 'onNodeFailure: AfterGrace, graceSeconds: 59' 'should be greater than or equal to 60'
+	rejected 'onNodeFailure: AfterGrace, graceSeconds: 604801' 'should be less than or equal to 604800'
+	apply 'handover: Available, onNodeFailure: AfterGrace, graceSeconds: 60' >/dev/null
+	# the controller says the same
+	start_controller
+	wait_until 20 accepted_is True
+	[ "$(spec '[.spec.handover, .spec.onNodeFailure, .spec.graceSeconds, .status.held]')" = '["Available","AfterGrace",60,0]' ]
+}
+
+@test "the columns tell how many addresses are held" {
+	fresh columns
+	start_controller
+	apply '' >/dev/null
+	wait_until 20 accepted_is True
+	kubectl get sip -n "$NS" >"$WORK/columns"
+	head -n 1 "$WORK/columns" | grep -E '^NAME +NETWORK +TARGET +ADDRESSES +TOTAL +INUSE +HELD +READY +REASON +AGE$'
+	tail -n 1 "$WORK/columns" | grep -E '^a +podnet +Pod/p +10\.80\.0\.1 +1 +0 +0 +False +'
+}
