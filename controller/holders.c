@@ -147,8 +147,8 @@ forget(struct claimant *claimant)
 
 /* Allocations whose status tells about it: those that give it a row, and those that gave
  * it what it still has. */
-static void
-tell_moved(const struct claimant *claimant)
+void
+claimant_moved(const struct claimant *claimant)
 {
 	struct holders *holders = claimant->holders;
 	const struct wants_of_pod *wants = wants_find(&holders->wants, claimant->pod);
@@ -197,7 +197,7 @@ holders_say(struct holders *holders, enum word word, struct claimant *claimant, 
 	if (same)
 		return;
 	claimant_tell(claimant);
-	tell_moved(claimant);
+	claimant_moved(claimant);
 	tell_waiting(claimant);
 }
 

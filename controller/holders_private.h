@@ -39,6 +39,8 @@ struct claimant {
 	double ask_after;
 	bool gone;
 	bool freed; /* its entries are on their way out */
+	double over_since; /* it is gone or ended, and nothing proves that it is silent; 0 = no */
+	bool stuck;        /* for longer than a node needs to answer: people are told */
 
 	/* decided */
 	enum word word;
@@ -91,6 +93,8 @@ void claimant_touch(struct claimant *claimant);
 /* The pod as the world has it; NULL: none of this UID. */
 const struct pod *claimant_pod(const struct claimant *claimant);
 bool pod_lives(const struct pod *pod);
+/* Allocations whose status tells about it are looked at again. */
+void claimant_moved(const struct claimant *claimant);
 void holders_say(struct holders *holders, enum word word, struct claimant *claimant, char *why);
 
 /* holders_claim.c: a pod that lives */

@@ -16,11 +16,13 @@
 
 static const double look_deadline_s = 10;
 static const double look_again_s = 1;
+static const double patience_s = 3;
 static const char answered[] = "the node's agent has answered";
 
 static bool is_over(struct claimant *claimant, const struct pod *pod);
 static const struct held *placed_entry(const struct claimant *claimant);
 static const char *proof(struct claimant *claimant, const struct held *placed);
+static void watch_stuck(struct claimant *claimant, bool unproven);
 static void set_free(struct claimant *claimant, const struct held *placed, const char *how);
 static void release(struct claimant *claimant, bool placed_too);
 static char *what_ends_it(const struct claimant *claimant, const struct held *placed, bool over);
@@ -42,8 +44,25 @@ claimant_let_go(struct claimant *claimant)
 		return; /* a pod that our watch has not brought yet looks like this, too */
 	const char *how = over && placed ? proof(claimant, placed) : NULL;
 	holders_say(claimant->holders, WORD_REVOKE, claimant, what_ends_it(claimant, placed, over));
+	watch_stuck(claimant, over && placed && !how);
 	if (how)
 		set_free(claimant, placed, how);
+}
+
+/* A node that is well answers in a moment; people are told of those that do not. */
+static void
+watch_stuck(struct claimant *claimant, bool unproven)
+{
+	double now = claimant->holders->now;
+	bool was = claimant->stuck;
+
+	if (!unproven)
+		claimant->over_since = 0;
+	else if (claimant->over_since <= 0)
+		claimant->over_since = now;
+	claimant->stuck = unproven && now - claimant->over_since >= patience_s;
+	if (claimant->stuck != was)
+		claimant_moved(claimant);
 }
 
 /* ---- whether the pod is over --------------------------------------------------------- */

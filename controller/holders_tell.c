@@ -85,7 +85,7 @@ holders_find(const struct holders *holders, const char *domain, const struct ip 
 	const struct claimant *claimant = claimant_find(holders, held->uid);
 	*ret_held = (struct held_summary){.uid = held->uid, .pod = held->pod,
 	    .node = held->node, .since = held->since};
-	if (claimant && claimant->word == WORD_REVOKE)
+	if (claimant && claimant->stuck && held->block->waiting_count)
 		ret_held->why = claimant->why;
 	return true;
 }

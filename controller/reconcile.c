@@ -158,18 +158,40 @@ arbitrate_marked(struct controller *controller)
 		}
 }
 
+/* Who holds the addresses of each of its rows; the caller frees the array. */
+static struct held_summary *
+who_holds(const struct controller *controller, const struct holding *holding)
+{
+	struct held_summary *held =
+	    holding ? mem_new(holding->row_count, sizeof(*held)) : NULL;
+
+	for (unsigned i = 0; holding && i < holding->row_count; i++) {
+		const struct entry *entry = &holding->rows[i].entry;
+		for (unsigned k = 0; k < entry->ip_count && !held[i].uid; k++)
+			(void)holders_find(controller->holders, holding->domain,
+			    &entry->ips[k].ip, &held[i]);
+	}
+	return held;
+}
+
+static void
+report_one(struct controller *controller, struct declared *declared)
+{
+	const struct holding *holding = arbiter_find(controller->arbiter, declared->uid);
+	scoped_free struct held_summary *held = who_holds(controller, holding);
+
+	if (reporter_tell(controller->reporter, declared, holding, controller->tables, held))
+		world_reported(controller->world, declared);
+}
+
 static void
 report_marked(struct controller *controller)
 {
 	size_t count = controller->world->work.count;
 	scoped_free void **work = tree_items(&controller->world->work);
 
-	for (size_t i = 0; i < count && !reporter_busy(controller->reporter); i++) {
-		struct declared *declared = work[i];
-		if (reporter_tell(controller->reporter, declared,
-		        arbiter_find(controller->arbiter, declared->uid), controller->tables))
-			world_reported(controller->world, declared);
-	}
+	for (size_t i = 0; i < count && !reporter_busy(controller->reporter); i++)
+		report_one(controller, work[i]);
 }
 
 static const char *

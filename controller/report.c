@@ -184,7 +184,8 @@ wait_for_rows(struct declared *declared, const struct condition *programmed)
 
 bool
 reporter_tell(struct reporter *reporter, struct declared *declared,
-    const struct holding *holding, const struct tables *tables)
+    const struct holding *holding, const struct tables *tables,
+    const struct held_summary *held)
 {
 	struct condition conditions[CONDITIONS];
 	char now[32];
@@ -195,11 +196,11 @@ reporter_tell(struct reporter *reporter, struct declared *declared,
 		return false;
 	(void)gmtime_r(&seconds, &calendar);
 	(void)strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &calendar);
-	status_judge(reporter->world, declared, holding, tables, NULL, conditions);
+	status_judge(reporter->world, declared, holding, tables, held, conditions);
 	if (wait_for_rows(declared, &conditions[CONDITION_PROGRAMMED]))
 		return false;
 	scoped_json *status =
-	    status_encode(reporter->world, declared, holding, conditions, NULL, now);
+	    status_encode(reporter->world, declared, holding, conditions, held, now);
 	const char *text = json_print(status);
 	uint64_t hash = hash_bytes(HASH_START, text, strlen(text));
 	if (hash == declared->status_hash)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "controller/arbiter.h"
+#include "controller/held.h"
 #include "controller/tables.h"
 #include "controller/world.h"
 #include "net/event.h"
@@ -20,10 +21,11 @@ void reporter_free(struct reporter *reporter);
 /* As many writes are under way as is polite: wake follows. */
 bool reporter_busy(const struct reporter *reporter);
 
-/* Writes the allocation's status when it differs from what the API server has,
+/* held as in status.h. Writes the allocation's status when it differs from what the API server has,
  * and an event when the outcome changed. Returns false when it is not the time
  * (a write of this status is under way, or its rows are): the mark stays. */
 bool reporter_tell(struct reporter *reporter, struct declared *declared,
-    const struct holding *holding, const struct tables *tables);
+    const struct holding *holding, const struct tables *tables,
+    const struct held_summary *held);
 
 #endif
