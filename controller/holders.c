@@ -274,6 +274,14 @@ on_touched(void *cookie, const char *uid)
 }
 
 static void
+on_entry_moved(void *cookie, const char *allocation)
+{
+	struct holders *holders = cookie;
+
+	holders->spec.events->moved(holders->spec.cookie, allocation);
+}
+
+static void
 on_dirty_block(void *cookie, struct block *block)
 {
 	struct holders *holders = cookie;
@@ -440,7 +448,7 @@ static const struct store_events block_events = {.changed = on_block, .fault = o
 static const struct store_events node_events = {.changed = on_node, .fault = on_fault};
 static const struct store_events record_events = {.changed = on_record, .fault = on_fault};
 static const struct ledger_events ledger_events = {
-    .touched = on_touched, .dirty = on_dirty_block};
+    .touched = on_touched, .moved = on_entry_moved, .dirty = on_dirty_block};
 
 static struct store *
 open_store(struct holders *holders, const char *path, const char *selector,

@@ -160,6 +160,29 @@ touch_entries(struct ledger *ledger, const struct held *entries, unsigned count)
 		ledger->events->touched(ledger->cookie, entries[i].uid);
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Tells of the entries in list that the other list does not have. */
+static void
+tell_moved(struct ledger *ledger, const struct held *list, unsigned count,
+    const struct held *others, unsigned other_count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		unsigned k = 0;
+		while (k < other_count &&
+		    (!ip_equal(&list[i].ip, &others[k].ip) ||
+		        strcmp(list[i].uid, others[k].uid) != 0 ||
+		        !same_text(list[i].node, others[k].node)))
+			k++;
+		if (k == other_count && list[i].allocation)
+			ledger->events->moved(ledger->cookie, list[i].allocation);
+	}
+}
+
 static void
 replace_entries(struct ledger *ledger, struct block *block, struct held *entries, unsigned count)
 {
@@ -174,6 +197,8 @@ replace_entries(struct ledger *ledger, struct block *block, struct held *entries
 		entries[i].block = block;
 		join(ledger, &entries[i]);
 	}
+	tell_moved(ledger, old, old_count, entries, count);
+	tell_moved(ledger, entries, count, old, old_count);
 	touch_entries(ledger, old, old_count);
 	touch_entries(ledger, entries, count);
 	for (unsigned i = 0; i < old_count; i++)

@@ -59,6 +59,8 @@ struct ledger_events {
 	/* Something of this pod's may have changed: an entry, or that it was read live, or
 	 * an address that it waits for. */
 	void (*touched)(void *cookie, const char *uid);
+	/* An entry that this allocation (namespace/name) gave came, changed or went. */
+	void (*moved)(void *cookie, const char *allocation);
 	/* The block has changes to be written. */
 	void (*dirty)(void *cookie, struct block *block);
 };
