@@ -114,23 +114,18 @@ rebuild_words(const struct holders *holders)
 	    holders->missing ? holders->missing : "the API server");
 }
 
-static const char *
-text_or(const char *text, const char *otherwise)
-{
-	return text && text[0] ? text : otherwise;
-}
-
 static char *
 blocked_words(const struct holders *holders, const struct held *by)
 {
-	char address[ADDRESS_TEXT_MAX];
 	const struct claimant *holder = claimant_find(holders, by->uid);
+	bool leaving = holder && holder->word == WORD_REVOKE;
+	struct held_summary held = {.uid = by->uid, .pod = by->pod, .node = by->node,
+	    .since = by->since ? by->since : "an unknown time",
+	    .why = leaving ? holder->why : NULL};
+	char words[GRANT_WORDS_MAX + 1];
 
-	return mem_format("%s is held by pod %s (UID %s) on node %s since %s%s%s",
-	    ip_print(&by->ip, address), by->pod, by->uid, text_or(by->node, "(none yet)"),
-	    text_or(by->since, "an unknown time"),
-	    holder && holder->word == WORD_REVOKE && holder->why ? "; " : "; it is free when that pod is gone",
-	    holder && holder->word == WORD_REVOKE && holder->why ? holder->why : "");
+	held_describe(&held, &by->ip, words);
+	return mem_text(words);
 }
 
 static void

@@ -118,6 +118,7 @@ what_it_wants(const struct declared *declared)
 	holding->gateway_count = spec->gateway_count;
 	holding->routes = mem_new(1, sizeof(*holding->routes));
 	*holding->routes = *spec->routes;
+	holding->available = spec->available;
 	holding->rows = mem_new(spec->entry_count, sizeof(*holding->rows));
 	holding->row_count = spec->entry_count;
 	for (unsigned i = 0; i < spec->entry_count; i++)

@@ -47,3 +47,31 @@ accepted_is() { [ "$(spec '.status.conditions[] | select(.type=="Accepted") | .s
 	head -n 1 "$WORK/columns" | grep -E '^NAME +NETWORK +TARGET +ADDRESSES +TOTAL +INUSE +HELD +READY +REASON +AGE$'
 	tail -n 1 "$WORK/columns" | grep -E '^a +podnet +Pod/p +10\.80\.0\.1 +1 +0 +0 +False +'
 }
+
+# plugin VERB UID: for pod p on node n1, with a wait of one second.
+plugin() {
+	unshare --mount bash -c '
+		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1/n1\"}" >/etc/staticip/plugin.json
+		CNI_COMMAND=$3 CNI_CONTAINERID=c1 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$5;K8S_POD_NAME=p;K8S_POD_UID=$4" \
+			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 1}}"
+	' plugin "$WORK" "$BUILD/staticip" "$1" "$2" "$NS"
+}
+in_table() { grep -qrF -- "$1" "$WORK/n1/table/"; }
+
+@test "with the controller away a pod waits in vain, and takes its address when it may" {
+	fresh available
+	start_controller
+	start_agent n1
+	apply '' >/dev/null
+	wait_until 20 in_table "podnet/$NS/p	"
+	kill_it KILL controller
+	if out=$(plugin ADD u-1); then echo "$out"; false; fi
+	grep -q '"code":11' <<<"$out"
+	start_controller
+	apply 'handover: Available' >/dev/null
+	wait_until 20 in_table '"handover":"Available"'
+	kill_it KILL controller
+	plugin ADD u-1 | grep -F '"10.80.0.1/24"'
+	wait_until 10 eval "kubectl get staticipnode n1 -o json | jq -e '.status.attachments[0].uid == \"u-1\"'"
+	plugin DEL u-1
+}
