@@ -31,7 +31,7 @@ settle(struct claimant *claimant)
 static void
 leave(struct claimant *claimant)
 {
-	(void)tree_add(&claimant->holders->leaving, claimant);
+	(void)tree_add(&claimant->holders->timed, claimant);
 	claimant_let_go(claimant);
 }
 
@@ -141,7 +141,7 @@ forget(struct claimant *claimant)
 		(void)tree_remove(&desk->claimants, claimant);
 	(void)tree_remove(&holders->claimants, claimant);
 	(void)tree_remove(&holders->work, claimant);
-	(void)tree_remove(&holders->leaving, claimant);
+	(void)tree_remove(&holders->timed, claimant);
 	free_claimant(claimant);
 }
 
@@ -185,6 +185,11 @@ holders_say(struct holders *holders, enum word word, struct claimant *claimant, 
 	    (why ? claimant->why && strcmp(why, claimant->why) == 0 : !claimant->why);
 	struct desk *desk = claimant->node ? desk_find(holders, claimant->node) : NULL;
 
+	if (word == WORD_HOLD) {
+		(void)tree_add(&holders->timed, claimant);
+		if (claimant->word != WORD_HOLD)
+			claimant->waits_since = holders->now;
+	}
 	claimant->word = word;
 	mem_free(claimant->why);
 	claimant->why = why;
@@ -194,9 +199,9 @@ holders_say(struct holders *holders, enum word word, struct claimant *claimant, 
 	}
 	if (desk)
 		desk_touch(desk);
+	claimant_tell(claimant);
 	if (same)
 		return;
-	claimant_tell(claimant);
 	claimant_moved(claimant);
 	tell_waiting(claimant);
 }
@@ -350,9 +355,8 @@ hear_nodes(struct holders *holders)
 	for (size_t i = 0; i < count; i++) {
 		struct desk *desk = desks[i];
 		const struct stored *node = store_find(holders->nodes, desk->name);
-		if (desk->reported && node && node->object)
-			rebuild_adopt(holders, node);
-		desk->reported = false;
+		desk->reported = desk->reported && node && node->object &&
+		    rebuild_adopt(holders, node);
 	}
 }
 
@@ -370,15 +374,15 @@ machine_needed(void *cookie, const char *name, const struct machine *machine)
 static void
 sweep(struct holders *holders)
 {
-	size_t count = holders->leaving.count;
+	size_t count = holders->timed.count;
 
 	if (holders->now < holders->sweep_at)
 		return;
 	holders->sweep_at = holders->now + sweep_s;
-	scoped_free void **leaving = tree_items(&holders->leaving);
+	scoped_free void **timed = tree_items(&holders->timed);
 	for (size_t i = 0; i < count; i++) {
-		(void)tree_remove(&holders->leaving, leaving[i]);
-		claimant_touch(leaving[i]);
+		(void)tree_remove(&holders->timed, timed[i]);
+		claimant_touch(timed[i]);
 	}
 	machines_forget(holders->spec.machines, machine_needed, holders);
 }
@@ -472,7 +476,7 @@ holders_new(const struct holders_spec *spec)
 	holders->wants = wants_make();
 	holders->claimants = tree_make(compare_claimants);
 	holders->work = tree_make(compare_claimants);
-	holders->leaving = tree_make(compare_claimants);
+	holders->timed = tree_make(compare_claimants);
 	holders->desks = tree_make(compare_desks);
 	holders->dirty_desks = tree_make(compare_desks);
 	holders->dirty_blocks = tree_make(compare_blocks);
@@ -495,7 +499,7 @@ holders_free(struct holders *holders)
 	store_free(holders->nodes);
 	store_free(holders->record);
 	tree_release(&holders->work, NULL);
-	tree_release(&holders->leaving, NULL);
+	tree_release(&holders->timed, NULL);
 	tree_release(&holders->dirty_blocks, NULL);
 	tree_release(&holders->claimants, free_claimant);
 	tree_release(&holders->dirty_desks, NULL);

@@ -320,7 +320,7 @@ desk_run(struct desk *desk)
 	scoped_free char *epoch = rebuild_epoch(holders, seen ? seen->object : NULL);
 	struct json_object *next =
 	    node_plan(desk, seen ? seen : &never, epoch, drop, read_block);
-	if (desk->drop_after <= 0 || drop)
+	if (!desk->reported && (desk->drop_after <= 0 || drop))
 		(void)tree_remove(&holders->dirty_desks, desk);
 	if (!next)
 		return;

@@ -47,6 +47,7 @@ struct claimant {
 	bool silence; /* with WORD_REVOKE: the addresses go without the node's answer */
 	char *why;    /* of WORD_HOLD, WORD_REFUSE; of WORD_REVOKE what would end the hold */
 	char *waits_for; /* WORD_HOLD: UID of the holder */
+	double waits_since; /* WORD_HOLD */
 	char *told;   /* the words of its last event */
 	bool contradicted; /* its node reports an address that another holds */
 	struct holders *holders;
@@ -58,7 +59,7 @@ struct desk {
 	struct tree claimants; /* by uid */
 	struct kube_call *looking; /* at the Node */
 	double looked_at;
-	bool reported;     /* the node said something that was not looked at yet */
+	bool reported;     /* the node has what the ledger does not know yet */
 	double drop_after; /* revocations that can go are not worth a write before; 0 = none */
 	struct holders *holders;
 };
@@ -74,7 +75,7 @@ struct holders {
 	struct tree desks;     /* by name */
 	struct tree dirty_desks;
 	struct tree work;      /* dirty claimants */
-	struct tree leaving;   /* those that time alone may change: looked at each second */
+	struct tree timed;     /* those that time alone may change: looked at each second */
 	double sweep_at;
 	struct tree dirty_blocks;
 	/* the ledger's record (holders_rebuild.c) */
@@ -82,6 +83,7 @@ struct holders {
 	bool rebuilding, checked;
 	char *start;   /* the epoch in which to begin anew */
 	char *missing; /* nodes that have not answered yet */
+	unsigned unknown; /* addresses that nodes reported and the ledger did not know, so far */
 	double now;
 	struct holders_counts counts;
 };
@@ -130,7 +132,8 @@ void desk_run(struct desk *desk);
 bool desk_looked(struct desk *desk);
 
 /* holders_tell.c */
-/* An event on a pod that waits or is refused, once for each sentence. */
+/* An event on a pod that is refused, or that has waited for longer than a hand-over needs;
+ * once for each sentence. */
 void claimant_tell(struct claimant *claimant);
 /* An event on the node of a pod whose addresses pass on by assertion. */
 void claimant_tell_released(const struct claimant *claimant, const char *how);
@@ -154,8 +157,8 @@ bool node_can_drop(const struct claimant *claimant);
 /* Whether anything new may be granted; else starts or continues the rebuilding. */
 bool rebuild_run(struct holders *holders);
 void rebuild_start(struct holders *holders, const char *why);
-/* Enters what a node reports and the ledger does not know. */
-void rebuild_adopt(struct holders *holders, const struct stored *node);
+/* Enters what a node reports and the ledger does not know; true: there was something. */
+bool rebuild_adopt(struct holders *holders, const struct stored *node);
 /* Whether the API server went back in time, as a node's answer shows. */
 void rebuild_check(struct holders *holders, const struct stored *node);
 /* The epoch that a node's StaticIPNode shall have; the caller frees it. */

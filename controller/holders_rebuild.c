@@ -168,12 +168,24 @@ call_node(void *cookie, const char *name, const struct machine *machine)
 		(void)buf_print(&call->missing, "%s%s", call->count > 1 ? ", " : "", name);
 }
 
+/* What it reported is still on its way into the ledger. */
+static void
+call_desk(void *item, void *cookie)
+{
+	const struct desk *desk = item;
+	struct roll_call *call = cookie;
+
+	if (desk->reported && call->count++ < MISSING_NAMED)
+		(void)buf_print(&call->missing, "%s%s", call->count > 1 ? ", " : "", desk->name);
+}
+
 static bool
 all_reported(struct holders *holders)
 {
 	struct roll_call call = {.holders = holders, .missing = buf_make(ERR_TEXT_MAX * 4)};
 
 	machines_each(holders->spec.machines, call_node, &call);
+	tree_walk(&holders->desks, call_desk, &call);
 	if (call.count > MISSING_NAMED)
 		(void)buf_print(&call.missing, " and %u more", call.count - MISSING_NAMED);
 	if (!holders->missing || strcmp(holders->missing, buf_string(&call.missing)) != 0) {
@@ -232,8 +244,8 @@ adopt(struct holders *holders, const struct stored *node, const struct report *r
 		const struct claim claim = {.ip = *ip, .uid = report->uid, .pod = report->pod,
 		    .node = node->name, .node_uid = machine ? machine->uid : NULL,
 		    .allocation = report->allocation};
-		holders->counts.adopted++;
 		ledger_claim(holders->ledger, block, &claim);
+		holders->unknown++;
 	}
 }
 
@@ -315,12 +327,15 @@ recall_machine(const struct holders *holders, const struct stored *node)
 	    json_object_get_string(provider), json_object_get_string(system), holders->now);
 }
 
-void
+bool
 rebuild_adopt(struct holders *holders, const struct stored *node)
 {
+	unsigned before = holders->unknown;
+
 	recall_machine(holders, node);
 	each(holders, node, "spec.rows", adopt_row);
 	each(holders, node, "status.attachments", adopt_attachment);
+	return holders->unknown != before;
 }
 
 /* ---- whether the ledger can be right --------------------------------------------------------- */

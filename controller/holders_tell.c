@@ -5,6 +5,9 @@
 #include "controller/holders_private.h"
 #include "core/mem.h"
 
+/* A rolling restart waits for a moment at each pod: that is no news. */
+static const double patience_s = 2;
+
 /* ---- events ---------------------------------------------------------------------------- */
 
 static void
@@ -19,11 +22,12 @@ tell_pod(const struct claimant *claimant, const char *reason, const char *note)
 	(void)recorder_event(claimant->holders->spec.recorder, &subject, true, reason, "Wait", note);
 }
 
-/* On the pod that waits or is refused: each sentence once. */
 void
 claimant_tell(struct claimant *claimant)
 {
-	bool waits = claimant->word == WORD_HOLD || claimant->word == WORD_REFUSE;
+	bool waits = claimant->word == WORD_REFUSE ||
+	    (claimant->word == WORD_HOLD &&
+	        claimant->holders->now - claimant->waits_since >= patience_s);
 
 	if (!waits || !claimant->why ||
 	    (claimant->told && strcmp(claimant->told, claimant->why) == 0))
@@ -98,6 +102,7 @@ holders_count(const struct holders *holders)
 	scoped_free void **claimants = tree_items(&holders->claimants);
 	const char *words;
 
+	counts.adopted = holders->unknown;
 	counts.entries = ledger_count(holders->ledger);
 	counts.nodes = holders->desks.count;
 	counts.rebuilding = holders->rebuilding;
