@@ -123,6 +123,8 @@ enum {
 	LEASES_MAX = 65536,
 	/* The lock of a lease is held over a few file operations only. */
 	LEASE_LOCK_MS = 2000,
+	/* Times that a lease is read without its lock until two agree. */
+	LEASE_LOOKS = 16,
 	/* How long ADD waits for an address that another attachment has; the kubelet
 	 * gives the runtime four minutes for a sandbox. */
 	WAIT_SECONDS = 15,

@@ -229,21 +229,38 @@ open_locked(int directory, const char *name, int *ret_fd, struct err *err)
 	}
 }
 
-int
-lease_lock(const struct lease_file *file, int directory, const char *name,
+/* Of a locked file: whether it is still what was looked at. */
+static int
+is_known(const struct lease_file *file, int directory, const char *name,
     const struct lease *known, struct err *err)
 {
 	struct lease now;
-	int rc = lock(file->fd, name, err);
+	int rc = has_name(file->fd, directory, name, err);
 
-	if (!rc)
-		rc = has_name(file->fd, directory, name, err);
 	if (rc <= 0)
 		return rc;
 	rc = read_record(file->fd, name, &now, err);
 	if (rc)
 		return rc;
 	return attachment_equal(&now.holder, &known->holder) && now.adds == known->adds;
+}
+
+int
+lease_lock(const struct lease_file *file, int directory, const char *name,
+    const struct lease *known, struct err *err)
+{
+	int rc = lock(file->fd, name, err);
+
+	return rc ? rc : is_known(file, directory, name, known, err);
+}
+
+int
+lease_try_lock(const struct lease_file *file, int directory, const char *name,
+    const struct lease *known, struct err *err)
+{
+	if (flock(file->fd, LOCK_EX | LOCK_NB) < 0)
+		return err_errno(err, errno, "cannot lock lease %s at once", name);
+	return is_known(file, directory, name, known, err);
 }
 
 int

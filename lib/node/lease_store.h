@@ -59,6 +59,11 @@ const char *lease_name(const char *container, const char *ifname, char *out);
 int lease_open(int directory, const char *name, struct lease_file *ret_file,
     struct lease *ret_lease, struct err *err);
 void lease_close(struct lease_file *file);
+/* Likewise without the lock, for who must not wait for a process that was stopped while
+ * it held it: 1 and the file, which is not locked. What another process changes at this
+ * moment is in it or not, never half. */
+int lease_look(int directory, const char *name, struct lease_file *ret_file,
+    struct lease *ret_lease, struct err *err);
 
 /* Lets others at an open lease while its process waits. A process has at most one
  * lease locked: two that each wanted the other's would wait for nothing. */
@@ -68,6 +73,9 @@ void lease_unlock(const struct lease_file *file);
  * start a container again under its old id (I5). Locked after 0 too, not after an
  * error. */
 int lease_lock(const struct lease_file *file, int directory, const char *name,
+    const struct lease *known, struct err *err);
+/* The same without waiting: -EWOULDBLOCK when another process has the lock. */
+int lease_try_lock(const struct lease_file *file, int directory, const char *name,
     const struct lease *known, struct err *err);
 /* Whether a locked lease has its attachment's name: 1, or 0: it belongs to nobody. */
 int lease_owned(const struct lease_store *store, const struct lease_file *file,
@@ -96,8 +104,9 @@ int lease_end(const struct lease_store *store, const struct lease_file *file,
 int lease_each(const struct lease_store *store,
     void (*visit)(void *cookie, const char *name), void *cookie, struct err *err);
 
-/* Every lease on the node, whatever its network; a file that another process ends
- * meanwhile is not in it. *ret_list is an array of *ret_count (mem_free). An error when
+/* Every lease on the node, whatever its network, each by lease_look: nobody is waited for;
+ * a file that another process ends meanwhile is not in it, and one that an ADD takes
+ * meanwhile says what it was or what it is. *ret_list is an array of *ret_count (mem_free). An error when
  * one cannot be read: what is not known must not count as free. */
 int lease_list(const char *root, struct lease **ret_list, size_t *ret_count,
     struct err *err);

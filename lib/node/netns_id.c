@@ -16,6 +16,7 @@
 #include "core/buf.h"
 #include "core/file.h"
 #include "core/mem.h"
+#include "node/mountinfo.h"
 #include "node/netns.h"
 
 /* "net:[4026531840]", what the links in /proc/PID/ns and the roots of nsfs mounts
@@ -109,70 +110,26 @@ follow(const char *path, const struct netns_id *id, int *ret_netns)
 
 /* ---- mounts ----------------------------------------------------------------- */
 
-static bool
-is_octal(const char *text)
-{
-	return text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
-	    text[2] <= '7' && text[3] >= '0' && text[3] <= '7';
-}
-
-/* /proc/self/mountinfo writes space, tab, newline and '\' as \ooo (proc(5)). */
-static void
-unescape(char *text)
-{
-	char *out = text;
-
-	for (const char *at = text; *at; at++) {
-		if (is_octal(at)) {
-			*out++ = (char)((at[1] - '0') * 64 + (at[2] - '0') * 8 + (at[3] - '0'));
-			at += 3;
-		} else {
-			*out++ = *at;
-		}
-	}
-	*out = '\0';
-}
-
-/* The fourth and the fifth word of a line: root and mount point. */
-static bool
-split_mount(char *line, char **ret_root, char **ret_point)
-{
-	char *words[5] = {NULL};
-	char *rest = line;
-
-	for (unsigned i = 0; i < 5; i++) {
-		words[i] = strsep(&rest, " ");
-		if (!words[i])
-			return false;
-	}
-	*ret_root = words[3];
-	*ret_point = words[4];
-	return true;
-}
-
 /* 1 and the fd; 0; or -EBUSY: some mount has it, and cannot be reached. */
 static int
 try_mount_lines(char *lines, const char *name, const struct netns_id *id, int *ret_netns,
     struct err *err)
 {
 	char *rest = lines;
+	struct mount_line line;
 	int rc = 0;
 
-	for (char *line; rest && (line = strsep(&rest, "\n"));) {
-		char *root;
-		char *point;
-		if (!strstr(line, name) || !split_mount(line, &root, &point) ||
-		    strcmp(root, name) != 0)
+	while (mountinfo_next(&rest, &line)) {
+		if (strcmp(line.root, name) != 0)
 			continue;
-		unescape(point);
-		enum leads leads = follow(point, id, ret_netns);
+		enum leads leads = follow(line.point, id, ret_netns);
 		if (leads == LEADS_TO_IT)
 			return 1;
 		if (leads == LEADS_ELSEWHERE)
 			rc = err_set(err, EBUSY,
 			    "a network namespace is mounted at %.200s, and something else is "
 			    "mounted over it; unmount that",
-			    point);
+			    line.point);
 	}
 	return rc;
 }

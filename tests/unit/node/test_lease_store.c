@@ -334,6 +334,34 @@ a_lock_that_another_process_keeps_is_not_waited_for_without_end(void **state)
 }
 
 static void
+a_lease_is_read_and_tried_while_another_process_keeps_its_lock(void **state)
+{
+	scoped_opened opened = open_all(state);
+	const struct lease lease = lease_of("c1", "10.0.2.40/24", NULL);
+	scoped_lease_file file = LEASE_FILE_NONE;
+	scoped_free struct lease *list = NULL;
+	size_t count = 0;
+	struct lease back;
+	struct err err = {0};
+
+	make_lease(&opened, &lease);
+	scoped_fd int keeper = openat(opened.domain, "10.0.2.40", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(keeper, LOCK_EX), 0);
+	assert_int_equal(lease_list(*state, &list, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(list[0].holder.uid, "u-c1");
+	assert_int_equal(lease_look(opened.domain, "10.0.2.40", &file, &back, &err), 1);
+	assert_int_equal(lease_try_lock(&file, opened.domain, "10.0.2.40", &back, &err), -EWOULDBLOCK);
+	assert_int_equal(flock(keeper, LOCK_UN), 0);
+	assert_int_equal(lease_try_lock(&file, opened.domain, "10.0.2.40", &back, &err), 1);
+	/* an ADD has taken it since: it is another one's */
+	back.adds++;
+	assert_int_equal(lease_try_lock(&file, opened.domain, "10.0.2.40", &back, &err), 0);
+	lease_close(&file);
+	assert_int_equal(lease_look(opened.domain, "10.0.2.41", &file, &back, &err), 0);
+}
+
+static void
 who_waited_for_a_lock_finds_out_that_the_lease_has_ended(void **state)
 {
 	scoped_opened opened = open_all(state);
@@ -520,6 +548,7 @@ main(void)
 	    WITH_ROOT(damage_is_told_and_never_taken_for_free),
 	    WITH_ROOT(nothing_is_followed_through_a_symbolic_link),
 	    WITH_ROOT(a_lock_that_another_process_keeps_is_not_waited_for_without_end),
+	    WITH_ROOT(a_lease_is_read_and_tried_while_another_process_keeps_its_lock),
 	    WITH_ROOT(who_waited_for_a_lock_finds_out_that_the_lease_has_ended),
 	    WITH_ROOT(I5_a_lease_that_an_ADD_took_meanwhile_is_not_the_one_that_was_looked_at),
 	    WITH_ROOT(I1_of_fifty_processes_that_want_one_address_exactly_one_has_it),

@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "namespaces.h"
 #include "node/netns.h"
+#include "node/netns_each.h"
 #include "node/netns_id.h"
 
 /* A namespace whose only hold is its mount at PLACE/ns below a fresh directory. */
@@ -320,6 +321,63 @@ processes_that_we_may_not_look_at_are_no_proof_that_it_is_gone(void **state)
 	assert_int_equal(status, 0);
 }
 
+struct counted {
+	struct netns_id wanted;
+	unsigned times;
+	char path[128];
+};
+
+static void
+count_it(void *cookie, const struct netns_place *place)
+{
+	struct counted *counted = cookie;
+
+	if (!netns_id_equal(&place->id, &counted->wanted))
+		return;
+	counted->times++;
+	(void)snprintf(counted->path, sizeof(counted->path), "%s", place->path);
+}
+
+static void
+every_namespace_of_the_node_is_visited_once(void **state)
+{
+	const struct mounted *m = *state;
+	struct counted mounted = {.wanted = m->id};
+	struct err err = {0};
+
+	NEEDS_ROOT();
+	/* a second mount of the same one is no second namespace */
+	scoped_free char *again = mem_format("%s/again", m->folder);
+	bind_netns(m->path, again);
+	(void)netns_each(count_it, &mounted, &err); /* others' processes are not ours to judge */
+	assert_int_equal(mounted.times, 1);
+	/* our own is no pod's */
+	struct counted own = {.wanted = {.inode = 0}};
+	scoped_fd int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	assert_int_equal(fstat(fd, &status), 0);
+	own.wanted.inode = status.st_ino;
+	(void)netns_each(count_it, &own, &err);
+	assert_int_equal(own.times, 0);
+	assert_int_equal(umount(again), 0);
+	assert_int_equal(unlink(again), 0);
+}
+
+static void
+a_namespace_whose_mount_is_hidden_is_an_error(void **state)
+{
+	const struct mounted *m = *state;
+	struct counted mounted = {.wanted = m->id};
+	struct err err = {0};
+
+	NEEDS_ROOT();
+	assert_int_equal(mount("over", m->folder, "tmpfs", 0, NULL), 0);
+	int rc = netns_each(count_it, &mounted, &err);
+	assert_int_equal(umount(m->folder), 0);
+	assert_int_equal(mounted.times, 0);
+	assert_true(rc < 0);
+}
+
 int
 main(void)
 {
@@ -333,6 +391,8 @@ main(void)
 	    WITH_MOUNT(what_only_an_open_file_keeps_counts_as_gone),
 	    WITH_MOUNT(another_namespace_at_the_same_path_is_not_it),
 	    WITH_MOUNT(one_whose_mount_is_hidden_by_another_is_not_gone),
+	    WITH_MOUNT(every_namespace_of_the_node_is_visited_once),
+	    WITH_MOUNT(a_namespace_whose_mount_is_hidden_is_an_error),
 	    cmocka_unit_test(processes_that_we_may_not_look_at_are_no_proof_that_it_is_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
