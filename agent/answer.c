@@ -2,7 +2,6 @@
 
 #include <json-c/json.h>
 #include <string.h>
-#include <time.h>
 
 #include "table/json.h"
 
@@ -21,8 +20,8 @@ busy_list(const struct answer_facts *facts)
 	struct json_object *list = json_object_new_array();
 
 	for (unsigned i = 0; i < facts->revoked_count; i++)
-		if (answer_busy(facts, facts->revoked[i]))
-			json_object_array_add(list, json_object_new_string(facts->revoked[i]));
+		if (answer_busy(facts, facts->revoked[i].uid))
+			json_object_array_add(list, json_object_new_string(facts->revoked[i].uid));
 	return list;
 }
 
@@ -35,18 +34,9 @@ answer_object(const struct answer_facts *facts)
 	json_put_text(answer, "epoch", facts->head->epoch);
 	json_put_number(answer, "serial", facts->head->serial);
 	json_object_object_add(answer, "busy", busy_list(facts));
+	json_object_object_add(
+	    answer, "grantsRequired", json_object_new_boolean(facts->grants_required));
 	return answer;
-}
-
-static void
-put_time(struct json_object *object, const char *key, uint64_t seconds)
-{
-	char text[32];
-	time_t when = (time_t)seconds;
-	struct tm broken;
-
-	if (gmtime_r(&when, &broken) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &broken))
-		json_put_text(object, key, text);
 }
 
 /* What is not known is left out. */
@@ -63,6 +53,7 @@ attachment_object(const struct lease *lease)
 	struct json_object *object = json_object_new_object();
 	struct json_object *ips = json_object_new_array();
 	char text[ADDRESS_TEXT_MAX];
+	char since[TIME_TEXT_MAX];
 
 	json_put_text(object, "network", lease->holder.network);
 	json_put_text(object, "domain", lease->domain);
@@ -75,7 +66,7 @@ attachment_object(const struct lease *lease)
 		json_object_array_add(
 		    ips, json_object_new_string(cidr_print(&lease->ips[i], text)));
 	json_object_object_add(object, "ips", ips);
-	put_time(object, "since", lease->since);
+	put_known(object, "since", time_print(lease->since, since));
 	if (lease->closing)
 		json_object_object_add(object, "closing", json_object_new_boolean(true));
 	return object;
@@ -91,21 +82,52 @@ attachment_list(const struct answer_facts *facts)
 	return list;
 }
 
-struct json_object *
-answer_patch(const struct answer_facts *facts)
+/* A patch of the status of this object and no other of its name; the caller fills *status. */
+static struct json_object *
+patch_of(const char *object_uid, struct json_object **ret_status)
 {
 	struct json_object *patch = json_object_new_object();
 	struct json_object *metadata = json_object_new_object();
-	struct json_object *status = json_object_new_object();
 
-	json_put_text(metadata, "uid", facts->head->object);
+	*ret_status = json_object_new_object();
+	json_put_text(metadata, "uid", object_uid);
 	json_object_object_add(patch, "metadata", metadata);
+	json_object_object_add(patch, "status", *ret_status);
+	return patch;
+}
+
+struct json_object *
+answer_patch(const struct answer_facts *facts)
+{
+	struct json_object *status = NULL;
+	struct json_object *patch = patch_of(facts->head->object, &status);
+
 	json_object_object_add(status, "answer", answer_object(facts));
 	json_put_number(status, "protocol", ANSWER_PROTOCOL);
 	json_put_text(status, "bootID", facts->boot_id);
 	json_put_text(status, "version", STATICIP_VERSION);
 	json_put_number(status, "attachmentCount", facts->lease_count);
 	json_object_object_add(status, "attachments", attachment_list(facts));
-	json_object_object_add(patch, "status", status);
+	json_object_object_add(status, "conditions", conditions_array(facts->conditions));
+	return patch;
+}
+
+struct json_object *
+answer_boot_patch(const char *object_uid, const char *boot_id)
+{
+	struct json_object *status = NULL;
+	struct json_object *patch = patch_of(object_uid, &status);
+
+	json_put_text(status, "bootID", boot_id);
+	return patch;
+}
+
+struct json_object *
+answer_conditions_patch(const char *object_uid, const struct conditions *conditions)
+{
+	struct json_object *status = NULL;
+	struct json_object *patch = patch_of(object_uid, &status);
+
+	json_object_object_add(status, "conditions", conditions_array(conditions));
 	return patch;
 }

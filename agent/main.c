@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/host_view.h"
 #include "agent/lock.h"
 #include "agent/node.h"
 #include "agent/options.h"
@@ -35,6 +36,7 @@ struct agent {
 	struct kube *kube;
 	struct recorder *recorder;
 	struct report *report;
+	struct host_view view;
 	struct sync *sync;
 	struct node *node;
 	struct upkeep *upkeep;
@@ -122,30 +124,61 @@ new_recorder(const struct agent *agent)
 	return recorder_new(agent->kube, "agent", instance, on_event_fault, NULL);
 }
 
-static int
-start_sync(struct agent *agent, struct err *err)
+static bool
+may_serve(void *cookie)
+{
+	struct agent *agent = cookie;
+
+	return node_may_serve(agent->node);
+}
+
+static void
+on_opened(void *cookie)
+{
+	struct agent *agent = cookie;
+
+	sync_keep_started(agent->sync);
+	sync_check(agent->sync); /* what was lost with the leases comes at once */
+}
+
+static void
+on_grants_changed(void *cookie)
+{
+	struct agent *agent = cookie;
+
+	if (agent->node)
+		node_look(agent->node);
+}
+
+static void
+make_sync(struct agent *agent)
 {
 	const struct options *options = &agent->options;
 	struct sync_spec spec = {.loop = agent->loop, .kube = agent->kube, .root = agent->root,
 	    .buckets = options->buckets, .namespace = options->tables_namespace,
-	    .node_name = options->node_name};
+	    .node_name = options->node_name, .may_start = may_serve,
+	    .grants_changed = on_grants_changed, .cookie = agent};
 
 	agent->recorder = new_recorder(agent);
 	agent->report = report_new(agent->recorder, options->buckets);
 	spec.report = agent->report;
 	agent->sync = sync_new(&spec);
-	return sync_start(agent->sync, err);
 }
 
+/* The tables come when the node's leases are known to be there. */
 static int
 start_node(struct agent *agent, struct err *err)
 {
 	struct node_spec_of_agent spec = {.loop = agent->loop, .kube = agent->kube,
 	    .recorder = agent->recorder, .root = agent->root, .path = agent->options.root,
-	    .node_name = agent->options.node_name, .boot_id = agent->boot_id};
+	    .node_name = agent->options.node_name, .boot_id = agent->boot_id,
+	    .view = &agent->view, .sync = agent->sync, .opened = on_opened, .cookie = agent};
 
+	host_view_look(&agent->view);
 	agent->node = node_new(&spec, err);
-	return agent->node ? 0 : -err->code;
+	if (!agent->node)
+		return -err->code;
+	return node_may_serve(agent->node) ? sync_start(agent->sync, err) : 0;
 }
 
 static void
@@ -166,10 +199,10 @@ run(struct agent *agent, struct err *err)
 		rc = take_root(agent, err);
 	if (!rc)
 		rc = open_kube(agent, err);
-	if (!rc)
-		rc = start_sync(agent, err);
-	if (!rc)
-		rc = start_node(agent, err);
+	if (rc)
+		return rc;
+	make_sync(agent);
+	rc = start_node(agent, err);
 	if (rc)
 		return rc;
 	start_upkeep(agent);

@@ -1,20 +1,27 @@
-/* What the agent does with its node's StaticIPNode is on_changed, the first function
- * below: may its spec follow the one in force (node_spec.h), then it becomes the file
- * `node`; and only then are the leases looked at, and what was revoked is answered
+/* What the agent does with its node's StaticIPNode is on_changed and take, the first
+ * functions below: is this boot known and marked (node_boot.c), and may its spec follow the
+ * one in force (node_spec.h), then it becomes the file `node`; and only then are the leases looked at, and what was revoked is answered
  * for (answer.h). That order is the proof that the controller goes by: a plugin that
  * looked at `node` before this point wrote its lease before that look, so the agent
  * sees the lease; one that looks later finds its grant gone (DESIGN.md, section 7 of
  * the project; model: rule SCAN_FIRST). */
 #include "agent/node.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/answer.h"
+#include "agent/host_view.h"
 #include "agent/lease_watch.h"
+#include "agent/node_private.h"
 #include "agent/node_spec.h"
+#include "agent/status.h"
+#include "agent/sync.h"
+#include "agent/tend.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -25,43 +32,17 @@
 #include "table/json.h"
 
 #define NODES "/apis/staticip.dev/v1alpha1/staticipnodes"
-static const double answer_deadline_s = 10;
 static const double retry_first_s = 0.5;
 static const double retry_last_s = 30;
 
-/* An object of the watch that outlives its callback. */
-struct held {
-	struct json_object *object; /* NULL = none */
-	char uid[POD_UID_MAX + 1];
-};
-
-struct node {
-	struct node_spec_of_agent spec;
-	struct watch *watch;
-	struct lease_watch *leases;
-	struct ev_timer retry;
-	double retry_s;
-	char *selector;
-	char *status_path;
-	struct held in_force;   /* what readers see, and what is answered */
-	struct held pending;    /* what the node's file system would not take yet */
-	struct kube_call *call;     /* an answer on its way */
-	bool again;                 /* something changed since it was sent */
-	struct json_object *sent;   /* the patch on its way, or acknowledged last */
-	char last_fault[ERR_TEXT_MAX];
-};
-
-static void hold(struct held *held, const struct object_id *id, struct json_object *object);
 static void refuse(struct node *node, const struct object_id *id, const struct err *why);
 static int publish(struct node *node, const struct node_spec *next, struct err *err);
-static void compare_answer(struct node *node, struct json_object *object);
 static void answer(struct node *node);
-static void try_again(struct node *node, const struct err *why);
+static void go_on(struct node *node);
 
 static void
-on_changed(void *cookie, const struct object_id *id, struct json_object *object)
+take(struct node *node, const struct object_id *id, struct json_object *object)
 {
-	struct node *node = cookie;
 	struct node_spec next;
 	struct err err = {0};
 	int rc = node_spec_read(object, node->spec.node_name, id->uid, &next, &err);
@@ -72,29 +53,42 @@ on_changed(void *cookie, const struct object_id *id, struct json_object *object)
 	}
 	rc = publish(node, &next, &err);
 	if (rc == 0) {
-		hold(&node->in_force, id, object);
+		node_hold(&node->in_force, id, object);
 		json_object_put(node->pending.object); /* older, if it is there */
 		node->pending.object = NULL;
+		tend_order(node->tend, &next);
 	}
 	node_spec_release(&next);
 	if (rc == 0) {
-		compare_answer(node, object);
+		status_compare(node->status, object);
 		answer(node);
 	} else if (err.code > ERR_CODE_OWN) {
 		refuse(node, id, &err);
 	} else {
-		hold(&node->pending, id, object);
-		try_again(node, &err);
+		node_hold(&node->pending, id, object);
+		node_try_again(node, &err);
 	}
+}
+
+static void
+on_changed(void *cookie, const struct object_id *id, struct json_object *object)
+{
+	struct node *node = cookie;
+
+	conditions_resume(&node->conditions, json_path(object, "status"));
+	if (node_admit(node, id, object))
+		take(node, id, object);
 }
 
 /* ---- its steps -------------------------------------------------------------- */
 
-static void
-hold(struct held *held, const struct object_id *id, struct json_object *object)
+void
+node_hold(struct held *held, const struct object_id *id, struct json_object *object)
 {
-	json_object_put(held->object);
+	struct json_object *before = held->object; /* may be the same */
+
 	held->object = json_object_get(object);
+	json_object_put(before);
 	(void)snprintf(held->uid, sizeof(held->uid), "%s", id->uid);
 }
 
@@ -126,23 +120,29 @@ is_news(struct node *node, const char *text)
 	return true;
 }
 
+void
+node_tell(struct node *node, bool warning, const char *reason, const char *action,
+    const char *note, const char *uid)
+{
+	struct event_subject subject = {.api_version = "staticip.dev/v1alpha1",
+	    .kind = "StaticIPNode", .name = node->spec.node_name, .uid = uid};
+
+	log_line(warning ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s", note);
+	(void)recorder_event(node->spec.recorder, &subject, warning, reason, action, note);
+}
+
 static void
 refuse(struct node *node, const struct object_id *id, const struct err *why)
 {
-	struct event_subject subject = {.api_version = "staticip.dev/v1alpha1",
-	    .kind = "StaticIPNode", .name = id->name, .uid = id->uid};
-
 	if (!is_news(node, why->text))
 		return;
 	scoped_free char *note = mem_format("StaticIPNode %s is refused by rule %s; the grants in "
 	    "force on the node stay until the controller has written it anew", id->name, why->text);
-	log_line(LOG_LEVEL_ERROR, "%s", note);
-	(void)recorder_event(
-	    node->spec.recorder, &subject, true, "NodeTableRefused", "KeepLastGood", note);
+	node_tell(node, true, "NodeTableRefused", "KeepLastGood", note, id->uid);
 }
 
-static void
-try_again(struct node *node, const struct err *why)
+void
+node_try_again(struct node *node, const struct err *why)
 {
 	if (is_news(node, why->text))
 		log_line(LOG_LEVEL_ERROR, "StaticIPNode %s: %s; trying again in %.1f s",
@@ -155,56 +155,62 @@ try_again(struct node *node, const struct err *why)
 		node->retry_s = retry_last_s;
 }
 
+/* Not after a fault that is still there. */
 static void
-forget_answer(struct node *node)
-{
-	json_object_put(node->sent);
-	node->sent = NULL;
-}
-
-/* What was acknowledged may be overwritten: by a PATCH of ours that was given up and
- * came late, or by a restore of the cluster. An event that is older than our last
- * answer is no harm: the same answer once more changes nothing. */
-static void
-compare_answer(struct node *node, struct json_object *object)
-{
-	if (node->sent && !node->call &&
-	    !json_object_equal(json_path(object, "status.answer"),
-	        json_path(node->sent, "status.answer")))
-		forget_answer(node);
-}
-
-static void
-on_answered(void *cookie, const struct kube_answer *got)
+on_done(void *cookie, enum status_word word, const struct err *why)
 {
 	struct node *node = cookie;
 
-	node->call = NULL;
-	if (!got->ok) {
-		forget_answer(node);
+	if (why) {
 		/* another one by now, or one that is gone without our knowing: the watch
 		 * brings what ends this */
-		if (node->in_force.object)
-			try_again(node, &got->err);
+		if (node->in_force.object || node->pending.object)
+			node_try_again(node, why);
 		return;
 	}
-	if (!node->pending.object)
+	if (word == STATUS_CONDITIONS)
+		return;
+	if (word == STATUS_BOOT)
+		node_boot_told(node);
+	else if (!node->pending.object)
 		ev_timer_stop(node->spec.loop, &node->retry);
 	node->retry_s = retry_first_s;
 	node->last_fault[0] = '\0';
 	if (node->again)
-		answer(node);
+		go_on(node);
 }
 
 static void
-send_answer(struct node *node, struct json_object *patch)
+judge_ready(struct node *node)
 {
-	if (node->sent && json_object_equal(node->sent, patch))
-		return;
-	forget_answer(node);
-	node->sent = json_object_get(patch);
-	node->call = kube_call(node->spec.kube, "PATCH", node->status_path, NULL,
-	    "application/merge-patch+json", patch, answer_deadline_s, on_answered, node);
+	bool live = sync_state(node->spec.sync).live;
+	uint64_t now = (uint64_t)time(NULL);
+	struct condition *lost = &node->conditions.list[CONDITION_LEASES_LOST];
+
+	condition_put(&node->conditions, CONDITION_READY, live, live ? "Serving" : "NoTables",
+	    live ? "" : "not all tables were published on this node since it booted; pods wait "
+	                "(CNI error 104) until the controller has written them",
+	    now);
+	if (!lost->present)
+		condition_put(
+		    &node->conditions, CONDITION_LEASES_LOST, false, "Marked", "", now);
+	if (!node->spec.view->seen)
+		condition_put(&node->conditions, CONDITION_HOST_VIEW, false, "NotSeen",
+		    node->spec.view->why, now);
+}
+
+/* The marker is gone, and perhaps the leases with it: as at the start of a boot. */
+static void
+begin_anew(struct node *node)
+{
+	struct object_id id = {.uid = node->in_force.uid};
+	struct err err = {0};
+
+	if (!node->pending.object)
+		node_hold(&node->pending, &id, node->in_force.object);
+	(void)err_set(&err, ENOENT, "somebody removed the marker of this boot from %s",
+	    node->spec.path);
+	node_try_again(node, &err);
 }
 
 static void
@@ -212,16 +218,27 @@ look_and_send(struct node *node, const struct node_spec *spec)
 {
 	scoped_free struct lease *leases = NULL;
 	struct answer_facts facts = {.boot_id = node->spec.boot_id, .head = &spec->head,
-	    .revoked = spec->revoked, .revoked_count = spec->revoked_count};
+	    .revoked = spec->revoked, .revoked_count = spec->revoked_count,
+	    .grants_required = sync_grants_required(node->spec.sync),
+	    .conditions = &node->conditions};
 	struct err err = {0};
 
 	if (lease_list(node->spec.path, &leases, &facts.lease_count, &err)) {
-		try_again(node, &err); /* what is not known is not answered */
+		node_try_again(node, &err); /* what is not known is not answered */
+		return;
+	}
+	/* after the leases: a directory that was emptied before has none (model:
+	 * NO_MARKER_AFTER_LEASES) */
+	if (!node_is_marked(node)) {
+		begin_anew(node);
 		return;
 	}
 	facts.leases = leases;
+	judge_ready(node);
 	scoped_json *patch = answer_patch(&facts);
-	send_answer(node, patch);
+	json_object_put(node->reported);
+	node->reported = json_object_get(json_path(patch, "status.attachments"));
+	status_send(node->status, STATUS_ANSWER, patch);
 }
 
 /* Looks at the leases, which is after the table that is in force was put there; one
@@ -233,13 +250,17 @@ answer(struct node *node)
 	const struct held *held = &node->in_force;
 	struct err err = {0};
 
-	node->again = node->call != NULL;
-	if (!held->object || node->call)
+	node->again = status_busy(node->status);
+	if (!held->object || node->again)
 		return;
+	if (!node_is_marked(node)) {
+		begin_anew(node);
+		return;
+	}
 	if (node_spec_read(held->object, node->spec.node_name, held->uid, &spec, &err))
 		return; /* it was read before */
 	if (publish(node, &spec, &err))
-		try_again(node, &err);
+		node_try_again(node, &err);
 	else
 		look_and_send(node, &spec);
 	node_spec_release(&spec);
@@ -247,15 +268,14 @@ answer(struct node *node)
 
 /* ---- when that happens ------------------------------------------------------- */
 
+/* What is pending, or else the answer. */
 static void
-on_retry(struct ev_loop *loop, struct ev_timer *timer, int revents)
+go_on(struct node *node)
 {
-	struct node *node = timer->data;
 	struct held held = node->pending;
 	struct object_id id = {.name = node->spec.node_name, .uid = held.uid};
 
-	(void)loop;
-	(void)revents;
+	node->again = false;
 	node->pending = (struct held){.object = NULL};
 	if (held.object)
 		on_changed(node, &id, held.object);
@@ -264,13 +284,25 @@ on_retry(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	json_object_put(held.object);
 }
 
+static void
+on_retry(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)revents;
+	go_on(timer->data);
+}
+
 /* Not while something is tried again: each news would set its time back and double
  * it. */
 static void
 on_leases(void *cookie)
 {
-	struct node *node = cookie;
+	node_look(cookie);
+}
 
+void
+node_look(struct node *node)
+{
 	if (!ev_is_active(&node->retry))
 		answer(node);
 }
@@ -292,7 +324,19 @@ on_gone(void *cookie, const struct object_id *id)
 static void
 on_synced(void *cookie)
 {
-	(void)cookie;
+	struct node *node = cookie;
+
+	if (!node->in_force.object && !node->pending.object)
+		node_admit_none(node);
+}
+
+/* Somebody's pod was cut off, or could not be. */
+static void
+on_tended(void *cookie, const char *reason, const char *action, const char *note)
+{
+	struct node *node = cookie;
+
+	node_tell(node, true, reason, action, note, node->in_force.uid);
 }
 
 static void
@@ -309,6 +353,24 @@ static const struct watch_events events = {
     .fault = on_fault,
 };
 
+static void
+start(struct node *node)
+{
+	struct watch_spec watch = {.path = NODES, .events = &events, .cookie = node};
+	struct status_spec status = {.kube = node->spec.kube,
+	    .node_name = node->spec.node_name, .done = on_done, .cookie = node};
+	struct tend_spec tend = {.loop = node->spec.loop, .root = node->spec.path,
+	    .view = node->spec.view, .tell = on_tended, .cookie = node};
+
+	node->serving = node_is_marked(node);
+	node->status = status_new(&status);
+	node->tend = tend_new(&tend);
+	watch.field_selector = node->selector;
+	node->watch = watch_new(node->spec.loop, node->spec.kube, &watch);
+	if (!node->spec.view->seen)
+		log_line(LOG_LEVEL_ERROR, "%s", node->spec.view->why);
+}
+
 struct node *
 node_new(const struct node_spec_of_agent *spec, struct err *err)
 {
@@ -316,12 +378,10 @@ node_new(const struct node_spec_of_agent *spec, struct err *err)
 	if (file_sweep(spec->root, err))
 		return NULL;
 	struct node *node = mem_new(1, sizeof(*node));
-	struct watch_spec watch = {.path = NODES, .events = &events, .cookie = node};
 
 	node->spec = *spec;
 	node->retry_s = retry_first_s;
 	node->selector = mem_format("metadata.name=%s", spec->node_name);
-	node->status_path = mem_format(NODES "/%s/status", spec->node_name);
 	ev_timer_init(&node->retry, on_retry, 0., 0.);
 	node->retry.data = node;
 	node->leases = lease_watch_new(spec->loop, spec->path, on_leases, node, err);
@@ -329,8 +389,7 @@ node_new(const struct node_spec_of_agent *spec, struct err *err)
 		node_free(node);
 		return NULL;
 	}
-	watch.field_selector = node->selector;
-	node->watch = watch_new(spec->loop, spec->kube, &watch);
+	start(node);
 	return node;
 }
 
@@ -342,13 +401,12 @@ node_free(struct node *node)
 	ev_timer_stop(node->spec.loop, &node->retry);
 	if (node->watch)
 		watch_free(node->watch);
-	if (node->call)
-		kube_cancel(node->call);
+	status_free(node->status);
+	tend_free(node->tend);
 	lease_watch_free(node->leases);
 	json_object_put(node->in_force.object);
 	json_object_put(node->pending.object);
-	json_object_put(node->sent);
+	json_object_put(node->reported);
 	mem_free(node->selector);
-	mem_free(node->status_path);
 	mem_free(node);
 }

@@ -141,14 +141,40 @@ check_key(const char *key, struct err *err)
 	return key_pod(made, network, namespace, pod, rest, err);
 }
 
+/* As many bytes of UTF-8 as there is room for, and no part of a character. */
+static size_t
+cut_length(const char *text, size_t room)
+{
+	size_t length = strlen(text);
+
+	if (length <= room)
+		return length;
+	while (room > 0 && ((unsigned char)text[room] & 0xc0) == 0x80)
+		room--;
+	return room;
+}
+
+/* The schema allows as many characters as the table has bytes. */
+static void
+cut_words(struct json_object *json)
+{
+	const char *why = json_path_text(json, "why");
+	size_t length = why ? cut_length(why, GRANT_WORDS_MAX) : 0;
+
+	if (why && why[length])
+		json_object_object_add(
+		    json, "why", json_object_new_string_len(why, (int)length));
+}
+
 static int
 read_state(struct json_object *item, const char *where, struct grant *grant, struct err *err)
 {
 	static const char *const names[][2] = {{"state", "state"}, {"domain", "domain"},
 	    {"ips", "ips"}, {"gateways", "gw"}, {"profile", "p"}, {"message", "why"}};
 	scoped_json *json = renamed(item, names, sizeof(names) / sizeof(names[0]));
-	const char *text = json_print(json);
 
+	cut_words(json);
+	const char *text = json_print(json);
 	return grant_decode(where, text, strlen(text), grant, err);
 }
 
@@ -195,6 +221,15 @@ read_list(struct json_object *spec, const char *name,
 }
 
 static int
+read_revocation(struct json_object *item, const char *where, struct revocation *ret_revoked,
+    struct err *err)
+{
+	int rc = json_get_text(item, "uid", where, true, POD_UID_MAX, &ret_revoked->uid, err);
+
+	return rc ? rc : json_get_bool(item, "silence", where, &ret_revoked->silence, err);
+}
+
+static int
 read_revoked(struct json_object *spec, struct node_spec *ret_spec, struct err *err)
 {
 	struct json_object *array = NULL;
@@ -204,8 +239,8 @@ read_revoked(struct json_object *spec, struct node_spec *ret_spec, struct err *e
 	for (size_t i = 0; !rc && i < count; i++) {
 		char where[40];
 		(void)snprintf(where, sizeof(where), "spec.revoked[%zu]", i);
-		rc = json_get_text(json_object_array_get_idx(array, i), "uid", where, true,
-		    POD_UID_MAX, &ret_spec->revoked[i], err);
+		rc = read_revocation(
+		    json_object_array_get_idx(array, i), where, &ret_spec->revoked[i], err);
 	}
 	ret_spec->revoked_count = (unsigned)count;
 	return rc;

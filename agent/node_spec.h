@@ -19,15 +19,20 @@ enum node_rule {
 	NODE_N4_BYTES,                    /* the same serial has the same content */
 };
 
+struct revocation {
+	const char *uid; /* of the pod; the object's memory */
+	bool silence;    /* its addresses are others' already: they must go off its links */
+};
+
 struct node_spec {
 	struct grant_head head;
 	struct buf text; /* the table: what becomes the file `node` */
-	/* UIDs of revoked pods, in the order of the object; the object's memory */
-	const char *revoked[GRANTS_MAX];
+	struct revocation revoked[GRANTS_MAX]; /* in the order of the object */
 	unsigned revoked_count;
 };
 
-/* N1, N2. uid is the object's. Returns 0 or a negative rule; release *ret_spec after
+/* N1, N2. uid is the object's. A message that is longer than GRANT_WORDS_MAX bytes is cut:
+ * the schema counts characters. Returns 0 or a negative rule; release *ret_spec after
  * 0 with node_spec_release. The object must live as long as revoked is used. */
 int node_spec_read(struct json_object *object, const char *node, const char *uid,
     struct node_spec *ret_spec, struct err *err);

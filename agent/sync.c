@@ -35,6 +35,8 @@ struct sync {
 	unsigned live_checks; /* checks that found table/live to be ours, up to 2 */
 	bool seen[TABLE_BUCKETS_MAX]; /* its ConfigMap was there since the start */
 	bool listing; /* what comes now is a list, to be put into force at once */
+	bool ungranted[TABLE_BUCKETS_MAX]; /* a network in it requires no grants */
+	bool grants_required; /* what was told last */
 };
 
 static const struct verified *read_in_force(const struct sync *sync, unsigned bucket,
@@ -44,6 +46,7 @@ static enum sync_outcome refuse(struct sync *sync, const struct object_id *id,
 static enum sync_outcome fail(struct sync *sync, const char *what, const struct err *why);
 static enum sync_outcome take(
     struct sync *sync, unsigned bucket, const struct verified *next);
+static void tell_grants(struct sync *sync);
 
 enum sync_outcome
 sync_config_map(
@@ -91,6 +94,32 @@ read_in_force(const struct sync *sync, unsigned bucket, struct buf *file,
 	return ret_table;
 }
 
+bool
+sync_grants_required(const struct sync *sync)
+{
+	const struct publish *publish = &sync->publish;
+
+	if (publish->folder < 0 || !publish->live || publish->staged || publish->published < publish->buckets)
+		return false;
+	for (unsigned bucket = 0; bucket < publish->buckets; bucket++)
+		if (sync->ungranted[bucket])
+			return false;
+	return true;
+}
+
+/* Not in the middle of a list: its end says what is in force then. */
+static void
+tell_grants(struct sync *sync)
+{
+	bool required = sync_grants_required(sync);
+
+	if (sync->listing || required == sync->grants_required)
+		return;
+	sync->grants_required = required;
+	if (sync->spec.grants_changed)
+		sync->spec.grants_changed(sync->spec.cookie);
+}
+
 /* After each bucket, since each may be the last one that was missing. */
 static enum sync_outcome
 go_live(struct sync *sync)
@@ -103,6 +132,7 @@ go_live(struct sync *sync)
 	if (rc > 0)
 		log_line(LOG_LEVEL_INFO, "table/live is %u: all its buckets are published",
 		    sync->spec.buckets);
+	tell_grants(sync);
 	return SYNC_PUBLISHED;
 }
 
@@ -116,6 +146,7 @@ take(struct sync *sync, unsigned bucket, const struct verified *next)
 		return fail(sync, "cannot prepare the tables of a list, the last good ones stay", &err);
 	if (publish_write(publish, bucket, next->text, next->length, &err) < 0)
 		return fail(sync, "cannot publish a table, the last good one stays", &err);
+	sync->ungranted[bucket] = !verify_grants_required(next);
 	log_line(LOG_LEVEL_DEBUG, "bucket %u: published generation %" PRIu64 ", %" PRIu32
 	    " rows, %zu bytes", bucket, next->header.generation, next->header.rows, next->length);
 	return go_live(sync);
@@ -165,7 +196,9 @@ stop(struct sync *sync)
 	if (sync->watch)
 		watch_free(sync->watch);
 	sync->watch = NULL;
+	sync->listing = false;
 	publish_close(&sync->publish);
+	tell_grants(sync);
 }
 
 /* The node's own fault. Later tables must not overtake this one, or an address that
@@ -231,6 +264,7 @@ sync_listed(struct sync *sync)
 		(void)fail(sync, "cannot put a list into force, the last good tables stay", &err);
 		return;
 	}
+	tell_grants(sync);
 	report_unseen(sync);
 	struct sync_state state = sync_state(sync);
 	unsigned buckets = sync->spec.buckets;
@@ -271,6 +305,7 @@ resume_bucket(struct sync *sync, unsigned bucket)
 
 	if (read_in_force(sync, bucket, &file, &table, &err)) {
 		publish_mark(&sync->publish, bucket);
+		sync->ungranted[bucket] = !verify_grants_required(&table);
 		return;
 	}
 	if (err.code == 0)
@@ -328,6 +363,11 @@ sync_start(struct sync *sync, struct err *err)
 
 	/* an address that moved must leave its old bucket first */
 	spec.list_in_order = true;
+	if (sync->watch || ev_is_active(&sync->retry))
+		return 0;
+	if (sync->spec.may_start && !sync->spec.may_start(sync->spec.cookie))
+		return err_set(err, EAGAIN, "the leases of this node were lost and are not found "
+		    "again yet");
 	memset(sync->seen, 0, sizeof(sync->seen));
 	sync->live_checks = 0;
 	sync->listing = false;
@@ -342,16 +382,22 @@ sync_start(struct sync *sync, struct err *err)
 	return 0;
 }
 
+void
+sync_keep_started(struct sync *sync)
+{
+	struct err err = {0};
+
+	ev_timer_stop(sync->spec.loop, &sync->retry);
+	if (sync_start(sync, &err) < 0)
+		(void)fail(sync, "cannot take up the tables again", &err);
+}
+
 static void
 start_again(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
-	struct sync *sync = timer->data;
-	struct err err = {0};
-
 	(void)loop;
 	(void)revents;
-	if (sync_start(sync, &err) < 0)
-		(void)fail(sync, "cannot take up the tables again", &err);
+	sync_keep_started(timer->data);
 }
 
 void
@@ -393,6 +439,7 @@ sync_free(struct sync *sync)
 {
 	if (!sync)
 		return;
+	sync->spec.grants_changed = NULL;
 	stop(sync);
 	mem_free(sync->path);
 	mem_free(sync->selector);

@@ -19,6 +19,11 @@ struct sync_spec {
 	struct report *report;
 	int root;              /* fd of the root directory, its lock held */
 	unsigned buckets;      /* K */
+	/* Whether tables may be put into force: not while leases are lost. NULL = always. */
+	bool (*may_start)(void *cookie);
+	/* sync_grants_required has another answer; may be NULL. */
+	void (*grants_changed)(void *cookie);
+	void *cookie;
 	const char *namespace; /* the tables' */
 	const char *node_name;
 };
@@ -43,8 +48,11 @@ struct sync *sync_new(const struct sync_spec *spec);
 void sync_free(struct sync *sync);
 
 /* Takes up what a predecessor left, and starts to watch. On failure (the node's
- * directories cannot be made) nothing runs; it may be called again. */
+ * directories cannot be made, or may_start says no) nothing runs; it may be called again,
+ * also while it runs: then it does nothing. */
 int sync_start(struct sync *sync, struct err *err);
+/* The same, again and again until it works; each failure is logged. */
+void sync_keep_started(struct sync *sync);
 
 /* One ConfigMap that is there or changed; one that is gone. The watch calls them. */
 enum sync_outcome sync_config_map(
@@ -54,6 +62,10 @@ enum sync_outcome sync_config_map_gone(struct sync *sync, const struct object_id
 void sync_listing(struct sync *sync);
 /* A whole list was seen: what is in force without a ConfigMap is reported. */
 void sync_listed(struct sync *sync);
+
+/* Whether every table is in force here and every network in them requires grants. Only what
+ * was verified when it was put into force counts: a look at K bits. */
+bool sync_grants_required(const struct sync *sync);
 
 /* From time to time: starts over when somebody removed files of ours. */
 void sync_check(struct sync *sync);

@@ -7,6 +7,8 @@
 #include "core/num.h"
 #include "table/json.h"
 #include "table/key.h"
+#include "table/row.h"
+#include "table/row.h"
 
 int
 verify_name(const char *name, unsigned buckets, unsigned *ret_bucket, struct err *err)
@@ -147,6 +149,23 @@ verify_successor(
 	    "A7: its generation %" PRIu64 " is in force with other bytes; each change needs a "
 	    "higher one",
 	    next->header.generation);
+}
+
+bool
+verify_grants_required(const struct verified *table)
+{
+	struct table_line line;
+	size_t offset = 0;
+
+	while (table_next(table->text, table->length, &offset, &line)) {
+		struct network_row network;
+		if (line.key[0] == '!' || memchr(line.key, '/', line.key_length))
+			continue; /* a profile's, a pod's */
+		if (network_row_decode("a network", line.json, line.json_length, &network, NULL) ||
+		    !network.grants_required)
+			return false;
+	}
+	return true;
 }
 
 int

@@ -54,6 +54,9 @@ enum verify_step {
 int verify_successor(const struct verified *next, const struct verified *in_force,
     struct err *err);
 
+/* Whether every network row in it requires grants; one that cannot be read does not. */
+bool verify_grants_required(const struct verified *table);
+
 /* A8: the sentence for a ConfigMap that is gone; returns -VERIFY_A8_EXISTS. */
 int verify_gone(struct err *err);
 

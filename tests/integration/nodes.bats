@@ -35,9 +35,9 @@ plugin() {
 	in_force 'backend/default/ex-1@u-2	{"state":"Held","why":"10.0.2.41 is held by pod default/ex-1 (u-0) on node n2"}'
 	in_force '!default/ex	{"uid":"u-ex","gw":["10.0.2.1"],"routes":[{"dst":"10.9.0.0/16"}]}'
 	uid=$(kubectl get staticipnode n1 -o jsonpath='{.metadata.uid}')
-	status_is .status.answer "{\"busy\":[],\"epoch\":\"e1\",\"objectUID\":\"$uid\",\"serial\":1}"
+	status_is .status.answer "{\"busy\":[],\"epoch\":\"e1\",\"grantsRequired\":false,\"objectUID\":\"$uid\",\"serial\":1}"
 	status_is .status.bootID "\"$(cat /proc/sys/kernel/random/boot_id)\""
-	status_is .status.protocol 1
+	status_is .status.protocol 2
 	node n2 "{epoch: e1, serial: 9}"
 	sleep 0.5
 	in_force '"node":"n1"'

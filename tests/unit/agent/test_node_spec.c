@@ -65,7 +65,8 @@ a_spec_becomes_a_table_in_order(void **state)
 	}
 	assert_false(table_next(buf_string(&spec.text), spec.text.length, &offset, &line));
 	assert_int_equal(spec.revoked_count, 2);
-	assert_string_equal(spec.revoked[1], "u-9");
+	assert_string_equal(spec.revoked[1].uid, "u-9");
+	assert_false(spec.revoked[0].silence);
 	node_spec_release(&spec);
 }
 
@@ -89,6 +90,61 @@ N1_and_N2_refuse_what_cannot_be_read(void **state)
 	refused("1", "\"profiles\":[{\"name\":\"a\\tb/c\",\"uid\":\"u\"}]", NODE_N2_ROWS, "no name of an allocation");
 	refused("1", "\"profiles\":[{\"name\":\"ab\",\"uid\":\"u\"}]", NODE_N2_ROWS, "no name of an allocation");
 	refused("1", "\"revoked\":[{}]", NODE_N2_ROWS, "N2: spec.revoked[0].uid is missing");
+}
+
+static void
+a_revocation_may_say_silence(void **state)
+{
+	scoped_json *object = NULL;
+	struct node_spec spec;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(read_spec("1", "\"revoked\":[{\"uid\":\"u-8\",\"silence\":true,\"addresses\":[\"network/podnet 10.0.2.40\"]},"
+	    "{\"uid\":\"u-9\",\"silence\":false}]", &object, &spec, &err), 0);
+	assert_true(spec.revoked[0].silence);
+	assert_false(spec.revoked[1].silence);
+	node_spec_release(&spec);
+	refused("1", "\"revoked\":[{\"uid\":\"u-8\",\"silence\":1}]", NODE_N2_ROWS, "N2: spec.revoked[0].silence");
+}
+
+/* The row's text of a message of this many times a piece. */
+static size_t
+held_with(const char *piece, unsigned times, char *ret_end, struct grant *ret_grant)
+{
+	scoped_buf words = buf_make(4096);
+	scoped_json *object = NULL;
+	struct table_line line;
+	struct node_spec spec;
+	struct err err = {0};
+
+	for (unsigned i = 0; i < times; i++)
+		(void)buf_text(&words, piece);
+	scoped_free char *row = mem_format("\"rows\":[{\"key\":\"podnet/default/ex-0\",\"uid\":\"u-1\",\"state\":\"Held\",\"message\":\"%s\"}]", buf_string(&words));
+	assert_int_equal(read_spec("1", row, &object, &spec, &err), 0);
+	assert_int_equal(table_find(buf_string(&spec.text), spec.text.length, "podnet/default/ex-0@u-1", &line, &err), 1);
+	assert_int_equal(grant_decode("row", line.json, line.json_length, ret_grant, &err), 0);
+	node_spec_release(&spec);
+	size_t length = strlen(ret_grant->why);
+	*ret_end = ret_grant->why[length - 1];
+	return length;
+}
+
+static void
+a_message_of_512_characters_is_cut_between_two(void **state)
+{
+	struct grant grant;
+	char end = 0;
+
+	(void)state;
+	assert_int_equal(held_with("x", 512, &end, &grant), 512);
+	assert_int_equal(held_with("x", 513, &end, &grant), 512);
+	assert_int_equal(held_with("\xc3\xa4", 512, &end, &grant), 512); /* ä */
+	assert_int_equal(end, '\xa4');
+	assert_int_equal(held_with("\xe2\x82\xac", 512, &end, &grant), 510); /* € */
+	assert_int_equal(end, '\xac');
+	assert_int_equal(held_with("\xf0\x9f\x98\x80", 512, &end, &grant), 512);
+	assert_int_equal(end, '\x80');
 }
 
 static int
@@ -134,19 +190,22 @@ N3_and_N4_within_an_epoch_nothing_goes_back(void **state)
 static void
 an_answer_names_who_of_the_revoked_still_has_a_lease(void **state)
 {
-	static const char *const revoked[] = {"u-1", "u-2", "u-3"};
+	static const struct revocation revoked[] = {{"u-1", false}, {"u-2", true}, {"u-3", false}};
+	static const struct conditions conditions = {.list = {[CONDITION_READY] = {true, true, "Serving", "", "2026-11-21T15:00:00Z"}}};
 	const struct grant_head head = {.object = "u-n1", .epoch = "e1", .serial = 7};
 	const struct lease leases[] = {
 	    {.holder = {.network = "podnet", .container = "c9", .ifname = "eth0", .uid = "u-9"}, .domain = "network/podnet"},
 	    {.holder = {.network = "podnet", .container = "c2", .ifname = "eth0", .uid = "u-2"}, .domain = "network/podnet", .closing = true},
 	    {.holder = {.network = "podnet", .container = "c0", .ifname = "eth0"}, .domain = "network/podnet"}};
-	const struct answer_facts facts = {.head = &head, .revoked = revoked, .revoked_count = 3, .leases = leases, .lease_count = 3, .boot_id = "b"};
+	const struct answer_facts facts = {.head = &head, .revoked = revoked, .revoked_count = 3, .leases = leases, .lease_count = 3, .boot_id = "b",
+	    .grants_required = true, .conditions = &conditions};
 	scoped_json *patch = answer_patch(&facts);
 
 	(void)state;
 	assert_string_equal(json_path_text(patch, "metadata.uid"), "u-n1");
 	assert_string_equal(json_print(json_path(patch, "status.answer")),
-	    "{\"objectUID\":\"u-n1\",\"epoch\":\"e1\",\"serial\":7,\"busy\":[\"u-2\"]}");
+	    "{\"objectUID\":\"u-n1\",\"epoch\":\"e1\",\"serial\":7,\"busy\":[\"u-2\"],\"grantsRequired\":true}");
+	assert_string_equal(json_path_text(json_object_array_get_idx(json_path(patch, "status.conditions"), 0), "lastTransitionTime"), "2026-11-21T15:00:00Z");
 	assert_int_equal(json_path_number(patch, "status.attachmentCount", -1), 3);
 	struct json_object *list = json_path(patch, "status.attachments");
 	assert_int_equal(json_object_array_length(list), 3);
@@ -163,6 +222,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_spec_becomes_a_table_in_order),
 	    cmocka_unit_test(N1_and_N2_refuse_what_cannot_be_read),
+	    cmocka_unit_test(a_revocation_may_say_silence),
+	    cmocka_unit_test(a_message_of_512_characters_is_cut_between_two),
 	    cmocka_unit_test(N3_and_N4_within_an_epoch_nothing_goes_back),
 	    cmocka_unit_test(an_answer_names_who_of_the_revoked_still_has_a_lease),
 	};

@@ -1,6 +1,8 @@
 /* The story of one ConfigMap, from sync.h's outcomes to files and log lines. */
 #include <fcntl.h>
 
+#include "table/row.h"
+
 #include "tests/unit/agent/one_agent.h"
 
 static void
@@ -192,10 +194,58 @@ killed_in_the_middle_of_a_list_it_leaves_the_old_picture(void **state)
 	end(&agent);
 }
 
+static void
+give_network(struct agent *agent, uint64_t generation, bool required)
+{
+	const struct network_row row = {.domain = "network/net", .grants_required = required};
+	scoped_buf json = buf_make(256);
+	scoped_buf text = buf_make(TABLE_BYTES_MAX);
+	struct table_writer writer;
+
+	network_row_encode(&row, &json);
+	table_begin(&writer);
+	table_line_add(&writer, "net", buf_string(&json));
+	assert_int_equal(table_end(&writer, generation, &text, NULL), 0);
+	assert_int_equal(give_text(agent, 0, 1, buf_string(&text)), SYNC_PUBLISHED);
+}
+
+static void
+grants_are_required_by_what_is_in_force(void **state)
+{
+	struct agent agent;
+	(void)state;
+
+	NEEDS_TMPFS();
+	start(&agent, 64);
+	for (unsigned bucket = 0; bucket < 64; bucket++) {
+		assert_false(sync_grants_required(agent.sync)); /* not every bucket is there */
+		assert_int_equal(give(&agent, bucket, 64, 5, 1), SYNC_PUBLISHED);
+	}
+	assert_true(sync_grants_required(agent.sync));
+	end(&agent);
+	start(&agent, 1);
+	give_network(&agent, 5, false);
+	assert_false(sync_grants_required(agent.sync));
+	give_network(&agent, 6, true);
+	assert_true(sync_grants_required(agent.sync));
+	end(&agent);
+	/* the next agent reads it from the files */
+	start(&agent, 1);
+	assert_true(sync_grants_required(agent.sync));
+	/* of a list, nothing is in force before its end */
+	sync_listing(agent.sync);
+	give_network(&agent, 7, true);
+	assert_false(sync_grants_required(agent.sync));
+	sync_listed(agent.sync);
+	assert_true(sync_grants_required(agent.sync));
+	end(&agent);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    on_tmpfs(grants_are_required_by_what_is_in_force),
 	    on_tmpfs(a_list_is_seen_all_at_once_at_its_end),
 	    on_tmpfs(killed_in_the_middle_of_a_list_it_leaves_the_old_picture),
 	    on_tmpfs(a_new_table_becomes_a_file_and_live_comes_with_the_last_one),

@@ -1,6 +1,7 @@
 #include "tests/unit/agent/fixture.h"
 
 #include "agent/verify.h"
+#include "table/row.h"
 
 static const char *const good_names[] = {"table-64-0", "table-64-7", "table-64-63"};
 static const char *const bad_names[] = {"", "table", "table-64", "table-64-", "table-64-64",
@@ -206,6 +207,42 @@ an_equal_generation_is_the_same_bytes_or_refused_by_a7(void **state)
 	assert_ptr_equal(strstr(err.text, "A7: its generation 12 "), err.text);
 }
 
+/* A table of two networks with these rows. */
+static bool
+requires(const char *first, const char *second)
+{
+	struct table_writer writer;
+	scoped_buf text = buf_make(TABLE_BYTES_MAX);
+	struct verified table = {.text = NULL};
+
+	table_begin(&writer);
+	table_line_add(&writer, "!default/ex", "{\"uid\":\"u\"}");
+	table_line_add(&writer, "a", first);
+	table_line_add(&writer, "a/default/ex-0", "{\"p\":\"default/ex\",\"ips\":[\"10.0.2.40/24\"]}");
+	table_line_add(&writer, "b", second);
+	assert_int_equal(table_end(&writer, 1, &text, NULL), 0);
+	table.text = buf_string(&text);
+	table.length = text.length;
+	return verify_grants_required(&table);
+}
+
+static void
+grants_are_required_when_every_network_row_says_so(void **state)
+{
+	scoped_buf yes_text = buf_make(256);
+	scoped_buf no_text = buf_make(256);
+	const struct network_row yes = {.domain = "network/a", .grants_required = true};
+	const struct network_row no = {.domain = "network/a", .grants_required = false};
+
+	(void)state;
+	network_row_encode(&yes, &yes_text);
+	network_row_encode(&no, &no_text);
+	assert_true(requires(buf_string(&yes_text), buf_string(&yes_text)));
+	assert_false(requires(buf_string(&yes_text), buf_string(&no_text)));
+	assert_false(requires(buf_string(&no_text), buf_string(&yes_text)));
+	assert_false(requires(buf_string(&yes_text), "{}"));
+}
+
 int
 main(void)
 {
@@ -219,6 +256,7 @@ main(void)
 	    cmocka_unit_test(a_row_of_another_bucket_is_refused_by_a5_and_named),
 	    cmocka_unit_test(a_profile_row_may_stand_in_any_bucket),
 	    cmocka_unit_test(a_higher_generation_follows_and_a_lower_one_is_refused_by_a6),
+	    cmocka_unit_test(grants_are_required_when_every_network_row_says_so),
 	    cmocka_unit_test(an_equal_generation_is_the_same_bytes_or_refused_by_a7),
 	};
 
