@@ -142,7 +142,7 @@ on_opened(void *cookie)
 }
 
 static void
-on_grants_changed(void *cookie)
+on_tables_changed(void *cookie)
 {
 	struct agent *agent = cookie;
 
@@ -157,7 +157,7 @@ make_sync(struct agent *agent)
 	struct sync_spec spec = {.loop = agent->loop, .kube = agent->kube, .root = agent->root,
 	    .buckets = options->buckets, .namespace = options->tables_namespace,
 	    .node_name = options->node_name, .may_start = may_serve,
-	    .grants_changed = on_grants_changed, .cookie = agent};
+	    .changed = on_tables_changed, .cookie = agent};
 
 	agent->recorder = new_recorder(agent);
 	agent->report = report_new(agent->recorder, options->buckets);

@@ -36,7 +36,7 @@ struct sync {
 	bool seen[TABLE_BUCKETS_MAX]; /* its ConfigMap was there since the start */
 	bool listing; /* what comes now is a list, to be put into force at once */
 	bool ungranted[TABLE_BUCKETS_MAX]; /* a network in it requires no grants */
-	bool grants_required; /* what was told last */
+	bool told_live, told_grants; /* what was told last */
 };
 
 static const struct verified *read_in_force(const struct sync *sync, unsigned bucket,
@@ -46,7 +46,7 @@ static enum sync_outcome refuse(struct sync *sync, const struct object_id *id,
 static enum sync_outcome fail(struct sync *sync, const char *what, const struct err *why);
 static enum sync_outcome take(
     struct sync *sync, unsigned bucket, const struct verified *next);
-static void tell_grants(struct sync *sync);
+static void tell_changed(struct sync *sync);
 
 enum sync_outcome
 sync_config_map(
@@ -109,15 +109,17 @@ sync_grants_required(const struct sync *sync)
 
 /* Not in the middle of a list: its end says what is in force then. */
 static void
-tell_grants(struct sync *sync)
+tell_changed(struct sync *sync)
 {
 	bool required = sync_grants_required(sync);
+	bool live = sync->publish.live;
 
-	if (sync->listing || required == sync->grants_required)
+	if (sync->listing || (required == sync->told_grants && live == sync->told_live))
 		return;
-	sync->grants_required = required;
-	if (sync->spec.grants_changed)
-		sync->spec.grants_changed(sync->spec.cookie);
+	sync->told_grants = required;
+	sync->told_live = live;
+	if (sync->spec.changed)
+		sync->spec.changed(sync->spec.cookie);
 }
 
 /* After each bucket, since each may be the last one that was missing. */
@@ -132,7 +134,7 @@ go_live(struct sync *sync)
 	if (rc > 0)
 		log_line(LOG_LEVEL_INFO, "table/live is %u: all its buckets are published",
 		    sync->spec.buckets);
-	tell_grants(sync);
+	tell_changed(sync);
 	return SYNC_PUBLISHED;
 }
 
@@ -198,7 +200,7 @@ stop(struct sync *sync)
 	sync->watch = NULL;
 	sync->listing = false;
 	publish_close(&sync->publish);
-	tell_grants(sync);
+	tell_changed(sync);
 }
 
 /* The node's own fault. Later tables must not overtake this one, or an address that
@@ -264,7 +266,7 @@ sync_listed(struct sync *sync)
 		(void)fail(sync, "cannot put a list into force, the last good tables stay", &err);
 		return;
 	}
-	tell_grants(sync);
+	tell_changed(sync);
 	report_unseen(sync);
 	struct sync_state state = sync_state(sync);
 	unsigned buckets = sync->spec.buckets;
@@ -439,7 +441,7 @@ sync_free(struct sync *sync)
 {
 	if (!sync)
 		return;
-	sync->spec.grants_changed = NULL;
+	sync->spec.changed = NULL;
 	stop(sync);
 	mem_free(sync->path);
 	mem_free(sync->selector);

@@ -21,8 +21,8 @@ struct sync_spec {
 	unsigned buckets;      /* K */
 	/* Whether tables may be put into force: not while leases are lost. NULL = always. */
 	bool (*may_start)(void *cookie);
-	/* sync_grants_required has another answer; may be NULL. */
-	void (*grants_changed)(void *cookie);
+	/* Whether tables are live, or sync_grants_required, has another answer; may be NULL. */
+	void (*changed)(void *cookie);
 	void *cookie;
 	const char *namespace; /* the tables' */
 	const char *node_name;

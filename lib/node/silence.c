@@ -8,11 +8,24 @@
 #include "node/kernel.h"
 #include "node/netns.h"
 
+/* A setting of the namespace that we are in. A container has /proc/sys read-only; the
+ * host's, which process 1 has, shows the same namespace: that of who opens it. */
+static int
+open_setting(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 || errno != EROFS)
+		return fd;
+	scoped_free char *of_host = mem_format("/proc/1/root%s", path);
+	return open(of_host, O_WRONLY | O_CLOEXEC);
+}
+
 /* Where there is no IPv6, or no IPv4, there is no such file. */
 static void
 put_one(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open_setting(path);
 
 	if (fd < 0)
 		return;
