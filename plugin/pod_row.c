@@ -24,17 +24,30 @@ no_uid(const struct lookup *asked, struct err *err)
 }
 
 /* Available is its owner's choice that a pod rather starts than waits: with an address that
- * another may have. The controller learns of it from the node's report. */
+ * another may have, but not one of this node, whose leases must all be there. The controller
+ * learns of it from the node's report. */
 static int
-judge_lookup(const struct lookup_answer *answer, const struct lookup *asked,
-    const char *uid, bool waited, struct err *err)
+judge_available(const char *root, const struct lookup *asked, struct err *err)
+{
+	if (table_node_marked(root))
+		return 0;
+	return err_set(err, CNI_ERROR_TRY_LATER,
+	    "pod %s/%s on network %s may not take an address without a grant: %s/marker is not "
+	    "there, so nobody knows which addresses this node's pods have; the staticip-agent "
+	    "looks for them",
+	    asked->namespace, asked->pod, asked->network, root);
+}
+
+static int
+judge_lookup(const char *root, const struct lookup_answer *answer,
+    const struct lookup *asked, const char *uid, bool waited, struct err *err)
 {
 	if (!answer->network.grants_required)
 		return 0;
 	if (!uid || !uid[0])
 		return no_uid(asked, err);
 	if (waited && answer->profile.available)
-		return 0;
+		return judge_available(root, asked, err);
 	return err_set(err, CNI_ERROR_TRY_LATER,
 	    "the controller has not granted pod %s/%s its address on network %s yet; see: "
 	    "kubectl describe staticipallocations -n %s",
@@ -53,7 +66,7 @@ pod_row_find(const char *root, const struct lookup *asked, const char *uid, bool
 	if (found > 0)
 		return judge_grant(&ret_row->granted.grant, asked, err);
 	int rc = lookup_pod(root, asked, &ret_row->lookup, err);
-	return rc ? rc : judge_lookup(&ret_row->lookup, asked, uid, waited, err);
+	return rc ? rc : judge_lookup(root, &ret_row->lookup, asked, uid, waited, err);
 }
 
 int

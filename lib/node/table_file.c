@@ -165,6 +165,14 @@ table_node_current(const char *root, const struct table_mark *mark)
 	return is_marked(path, mark);
 }
 
+bool
+table_node_marked(const char *root)
+{
+	scoped_free char *path = mem_format("%s/marker", root);
+
+	return access(path, F_OK) == 0;
+}
+
 /* By number and not through the link, as they were read. */
 static bool
 is_current(const char *root, const struct table_mark *mark)

@@ -51,6 +51,9 @@ int table_bucket_map(const struct table_file *file, unsigned number,
  * the controller has written none for this node yet. */
 int table_node_map(const char *root, struct table_bucket *ret_table, struct err *err);
 bool table_node_current(const char *root, const struct table_mark *mark);
+/* Whether ROOT/marker is there: the agent writes it when every lease of the boot is known
+ * to be there, and finds it gone when somebody emptied the directory. */
+bool table_node_marked(const char *root);
 
 /* Whether the buckets of all marks are still what is published below root. Anything
  * that cannot be looked at is not. */

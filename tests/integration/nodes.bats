@@ -17,13 +17,13 @@ GRANT='{key: backend/default/ex-0, uid: u-1, state: Granted, domain: network/bac
 HOLD='{key: backend/default/ex-1, uid: u-2, state: Held, message: "10.0.2.41 is held by pod default/ex-1 (u-0) on node n2"}'
 
 # plugin VERB CONTAINER POD UID: the plugin on node n1, whose host file names the agent's root;
-# IPAM: more keys of the ipam block; NETNS: the pod's.
+# IPAM: more keys of the ipam block; NETNS: the pod's; NETWORK.
 plugin() {
-	export IPAM=${IPAM:-} NETNS=${NETNS:-}
+	local -x IPAM=${IPAM:-} NETNS=${NETNS:-} NETWORK=${NETWORK:-podnet}
 	unshare --mount bash -c '
 		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1/n1\"}" >/etc/staticip/plugin.json
 		CNI_COMMAND=$3 CNI_CONTAINERID=$4 CNI_NETNS=${NETNS:-/nowhere} CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$7;K8S_POD_NAME=$5;K8S_POD_UID=$6" \
-			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 0 $IPAM}}"
+			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"${NETWORK:-podnet}\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 0 $IPAM}}"
 	' plugin "$WORK" "$BUILD/staticip" "$1" "$2" "$3" "$4" "$NS"
 }
 
@@ -46,16 +46,10 @@ plugin() {
 
 @test "a revoked pod is busy until its lease is gone" {
 	fresh revoked
-	start_controller
 	start_agent n1
-	kubectl apply -f - >/dev/null <<-EOA
-		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: a, namespace: $NS},
-		 spec: {network: podnet, targetRef: {kind: Pod, name: p}, addresses: [{ips: [10.80.1.1/24]}]}}
-	EOA
-	wait_until 20 settled n1
-	wait_until 20 test -e "$WORK/n1/table/live"
+	node n1 "{epoch: e1, serial: 1, $PROFILES, rows: [{key: podnet/$NS/p, uid: u-1, state: Granted, domain: network/podnet, ips: [10.80.1.1/24], profile: default/ex}]}"
+	wait_until 10 status_is .status.answer.serial 1
 	plugin ADD c1 p u-1
-	node n1 '{epoch: e1, serial: 1}'
 	wait_until 10 status_is .status.attachmentCount 1
 	status_is '.status.attachments[0] | [.network, .domain, .container, .interface, .namespace, .pod, .uid, .ips[0]]' \
 		"[\"podnet\",\"network/podnet\",\"c1\",\"eth0\",\"$NS\",\"p\",\"u-1\",\"10.80.1.1/24\"]"
@@ -355,6 +349,28 @@ empty() { find "$WORK/n1" -mindepth 1 -delete; }
 	condition_is LeasesLost '["False","Regained"]'
 }
 
+# table GENERATION [LINE...]: writes the only table, as the controller does.
+table() {
+	local ns=$TABLES generation=$1
+	shift
+	python3 - "$ns" "$generation" "$@" <<-'EOP' | kubectl apply -f - >/dev/null
+		import json, sys
+		ns, generation, *lines = sys.argv[1:]
+		body = "".join(line + "\n" for line in lines)
+		head = "staticip-table 1 generation=%s rows=%d" % (generation, len(lines))
+		h = 0xcbf29ce484222325
+		for b in (head + body).encode(): h = (h ^ b) * 0x100000001b3 % 2**64
+		print(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "table-1-0", "namespace": ns, "labels": {"staticip.dev/buckets": "1"}},
+			"data": {"table": "%s sum=%016x\n%s" % (head, h, body)}}))
+	EOP
+}
+network_row() { printf 'podnet\t{"domain":"network/podnet","grants":%s}' "$1"; }
+# start_one_bucket_agent: an agent of one table.
+start_one_bucket_agent() {
+	mkdir -p "$WORK/n1"
+	start agent-n1 "$BUILD/staticip-agent" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" --root="$WORK/n1" --node-name=n1 --buckets=1 --log-level=debug
+}
+
 # start_blind_agent: one that is process 1 of its own process namespace, as in a pod without hostPID.
 start_blind_agent() {
 	start agent-n1 unshare --pid --fork --kill-child=KILL --mount-proc "$BUILD/staticip-agent" --kubeconfig="$KUBECONFIG" \
@@ -377,12 +393,7 @@ gone() { [ ! -e "$1" ]; }
 	kill_it KILL agent-n1
 	empty
 	node n1 '{epoch: e1, serial: 2, revoked: [{uid: u-1}]}'
-	kubectl create -n "$TABLES" configmap table-1-0 --from-literal=table="staticip-table 1 generation=1 rows=0 sum=$(python3 -c '
-h = 0xcbf29ce484222325
-for b in b"staticip-table 1 generation=1 rows=0": h = (h ^ b) * 0x100000001b3 % 2**64
-print("%016x" % h)')
-" >/dev/null
-	kubectl label -n "$TABLES" configmap table-1-0 staticip.dev/buckets=1 >/dev/null
+	table 1
 	start_blind_agent
 	wait_until 10 condition_is LeasesLost '["True","CannotLook"]'
 	condition_is Ready '["False","LeasesLost"]'
@@ -391,7 +402,7 @@ print("%016x" % h)')
 	[ ! -e "$WORK/n1/table" ] && [ ! -e "$WORK/n1/node" ] && [ ! -e "$WORK/n1/marker" ]
 	kill_it KILL agent-n1
 	# one that sees the host finds that nobody has the address any more
-	start agent-n1 "$BUILD/staticip-agent" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" --root="$WORK/n1" --node-name=n1 --buckets=1
+	start_one_bucket_agent
 	wait_until 10 status_is '[.status.answer.serial, .status.answer.busy]' '[2,[]]'
 	wait_until 10 condition_is Ready '["True","Serving"]'
 	condition_is HostView ''
@@ -425,29 +436,36 @@ print("%016x" % h)')
 
 @test "the answer says when everything in force requires grants" {
 	fresh required
-	start_agent n1
+	start_one_bucket_agent
 	node n1 '{epoch: e1, serial: 1}'
 	wait_until 10 status_is .status.answer.grantsRequired false
 	condition_is Ready '["False","NoTables"]'
-	bucket() { # N GENERATION REQUIRED
-		python3 - "$TABLES" "$@" <<-'EOP' | kubectl apply -f - >/dev/null
-			import json, sys
-			ns, n, generation, required = sys.argv[1:]
-			body = "".join('net%s\t{"domain":"network/net%s"%s}\n' % (n, n, ',"grants":true' if required == "true" else "") for _ in range(1)) if n == "0" else ""
-			head = "staticip-table 1 generation=%s rows=%d" % (generation, body.count("\n"))
-			h = 0xcbf29ce484222325
-			for b in (head + body).encode(): h = (h ^ b) * 0x100000001b3 % 2**64
-			print(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "table-1-" + n, "namespace": ns, "labels": {"staticip.dev/buckets": "1"}},
-				"data": {"table": "%s sum=%016x\n%s" % (head, h, body)}}))
-		EOP
-	}
-	kill_it TERM agent-n1
-	start agent-n1 "$BUILD/staticip-agent" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" --root="$WORK/n1" --node-name=n1 --buckets=1 --log-level=debug
-	bucket 0 1 false
+	table 1 "$(network_row false)"
 	wait_until 10 condition_is Ready '["True","Serving"]'
 	status_is .status.answer.grantsRequired false
-	bucket 0 2 true
+	table 2 "$(network_row true)"
 	wait_until 10 status_is .status.answer.grantsRequired true
-	bucket 0 3 false
+	table 3 "$(network_row false)"
 	wait_until 10 status_is .status.answer.grantsRequired false
+}
+
+@test "without the marker nobody takes an address that was not granted" {
+	fresh unmarked
+	start_one_bucket_agent
+	node n1 '{epoch: e1, serial: 1}'
+	table 1 '!default/ex	{"uid":"u-ex","handover":"Available"}' "$(network_row true)" \
+		"podnet/$NS/p	{\"p\":\"default/ex\",\"ips\":[\"10.80.1.51/24\"]}" "podnet/$NS/q	{\"p\":\"default/ex\",\"ips\":[\"10.80.1.52/24\"]}"
+	wait_until 10 test -e "$WORK/n1/table/live"
+	wait_until 10 test -e "$WORK/n1/marker"
+	plugin ADD c1 p u-1
+	kill_it STOP agent-n1
+	rm "$WORK/n1/marker"
+	run -1 plugin ADD c2 q u-2
+	grep -q "marker is not there, so nobody knows which addresses this node's pods have" <<<"$output"
+	[ "$(jq .code <<<"$output")" = 11 ]
+	# an inline source is not of the cluster's tables
+	IPAM=', "addresses": [{"address": "10.80.9.1/24"}]' NETWORK=other plugin ADD c3 r u-3
+	kill_it CONT agent-n1
+	wait_until 20 test -e "$WORK/n1/marker"
+	plugin ADD c2 q u-2
 }

@@ -15,11 +15,20 @@ def setup(h):
     h.netns = None
     cluster()
     node()
+    mark()
 
 
 def cluster(grants=True, handover=None, keep_leases=False):
     profile = {"uid": "u-a", "handover": handover} if handover else {"uid": "u-a"}
     tables.publish({"mynet": tables.network("mynet", grants)}, ROWS, {"default/a": profile}, keep_leases=keep_leases)
+
+
+def mark(there=True):
+    """The agent's word that all leases of this boot are there."""
+    if there:
+        open(tables.ROOT + "/marker", "w").close()
+    elif os.path.exists(tables.ROOT + "/marker"):
+        os.unlink(tables.ROOT + "/marker")
 
 
 def node(*rows, serial=1):
@@ -181,6 +190,15 @@ def test_an_Available_pod_takes_its_row_once_it_has_waited(h):
     expect(sorted(leased()) == ["10.0.2.40"], "leases", leased())
     os.unlink(tables.ROOT + "/node")  # with the agent away, too
     expect(add(h).result()["ips"] == ips, "the same question has the same answer")
+
+
+def test_an_Available_pod_takes_nothing_where_leases_may_be_lost(h):
+    cluster(handover="Available")
+    mark(there=False)
+    add(h).error(11, "/marker is not there, so nobody knows which addresses this node's pods have")
+    nothing_is_leased()
+    node(given())
+    add(h).result()  # a grant says that nobody has it
 
 
 def test_an_Available_pod_that_gets_its_word_in_time_goes_by_it(h):
