@@ -54,7 +54,7 @@ endif
 PKG_core :=
 PKG_table := json-c
 PKG_node := $(PKG_table) libnl-3.0
-PKG_net := $(PKG_table) libcurl yaml-0.1
+PKG_net := $(PKG_table) libcurl yaml-0.1 libmicrohttpd
 PKG_plugin := $(PKG_node)
 PKG_agent := $(PKG_net) $(PKG_node)
 PKG_controller := $(PKG_net)

@@ -5,8 +5,8 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-BUILD_PACKAGES=(pkg-config libcurl4-openssl-dev libjson-c-dev libev-dev libnl-3-dev libyaml-dev)
-TEST_PACKAGES=(libcmocka-dev clang libclang-rt-14-dev llvm bats jq python3 iproute2 iputils-ping nftables openssl procps iptables strace valgrind
+BUILD_PACKAGES=(pkg-config libcurl4-openssl-dev libjson-c-dev libev-dev libnl-3-dev libyaml-dev libmicrohttpd-dev)
+TEST_PACKAGES=(libcmocka-dev clang libclang-rt-14-dev llvm bats jq python3 python3-prometheus-client curl iproute2 iputils-ping nftables openssl procps iptables strace valgrind
 	containernetworking-plugins spin)
 CLUSTER_PACKAGES=(containerd runc nftables iproute2 busybox-static openssl procps jq util-linux kmod curl)
 

@@ -96,6 +96,27 @@ enum {
 	/* The agent's file "agent"; it has about 200 bytes. */
 	LOCK_FILE_MAX = 4096,
 
+	/* The server of health and metrics. Connections at once: a kubelet and two
+	 * Prometheus have one each; beyond that the oldest gives way to the newest.
+	 * The limit of libmicrohttpd itself is never reached: at it, it would not
+	 * accept, and newcomers would wait for the slow. */
+	SERVE_CONNECTIONS = 24,
+	SERVE_CONNECTIONS_MAX = 32,
+	/* From accepting a connection to the end of its answer; Prometheus gives up
+	 * after 10 s by default, a kubelet after 1 s. */
+	SERVE_DEADLINE_S = 10,
+	/* Request line, headers and libmicrohttpd's own needs, per connection. */
+	SERVE_MEMORY_MAX = 16 * 1024,
+	SERVE_ROUTES_MAX = 8,
+	HEALTH_CHECKS_MAX = 16,
+	HEALTH_TEXT_MAX = 16 * 1024,
+	/* All measurements of a process, as text: some hundred lines; where
+	 * conditions' reasons are labels, at most METRICS_REASONS_MAX of them. */
+	METRICS_BYTES_MAX = 1024 * 1024,
+	METRICS_REASONS_MAX = 64,
+	/* A double with 17 digits: sign, point, exponent. */
+	METRICS_NUMBER_MAX = 32,
+
 	/* cniVersion: "1.1.0", with room for what a person may write instead. */
 	VERSION_TEXT_MAX = 32,
 	/* What other plugins of a chain may have answered: far more than any main

@@ -27,6 +27,7 @@ only() {
 }
 only 'curl/' 'lib/net'
 only 'yaml' 'lib/net'
+only 'microhttpd' 'lib/net'
 only 'ev\.h' 'lib/net|agent|controller'
 only 'netlink/' 'lib/node'
 only 'json-c/' 'lib/table|lib/node|lib/net|plugin|agent|controller'
