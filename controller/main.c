@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "controller/machines.h"
+#include "controller/measures.h"
 #include "controller/reconcile.h"
 #include "core/log.h"
 #include "core/num.h"
@@ -27,6 +28,9 @@ static const char help[] =
     "                            installation (64)\n"
     "  --node-gone-seconds=N     how long the Node of a cloud's machine must be gone\n"
     "                            before its pods' addresses pass on (300)\n"
+    "  --health-address=ADDR     where /livez, /readyz and /metrics are answered, for\n"
+    "                            the machine itself: 127.0.0.1:PORT (0 = nowhere)\n"
+    "  --metrics-address=ADDR    where /metrics alone is, for the network: :PORT (0)\n"
     "  --log-level=LEVEL         debug, info, warn or error (info)\n"
     "  --help, --version\n"
     "\n"
@@ -35,6 +39,8 @@ static const char help[] =
 
 struct options {
 	const char *kubeconfig, *context;
+	const char *health, *metrics; /* addresses, as given */
+	struct health_addresses addresses;
 	struct controller_options controller;
 };
 
@@ -82,6 +88,12 @@ parse_option(int option, const char *value, struct options *options, struct err 
 		return parse_buckets(value, options, err);
 	case 'g':
 		return parse_node_gone(value, options, err);
+	case 'H':
+		options->health = value;
+		return 0;
+	case 'M':
+		options->metrics = value;
+		return 0;
 	case 'l':
 		if (log_level_parse(value) < 0)
 			return err_set(err, EINVAL, "--log-level: '%s' is not debug, info, warn or error", value);
@@ -106,6 +118,8 @@ parse_options(int argc, char **argv, struct options *options, struct err *err)
 	    {"tables-namespace", required_argument, NULL, 't'},
 	    {"buckets", required_argument, NULL, 'b'},
 	    {"node-gone-seconds", required_argument, NULL, 'g'},
+	    {"health-address", required_argument, NULL, 'H'},
+	    {"metrics-address", required_argument, NULL, 'M'},
 	    {"log-level", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
 	int option;
@@ -118,7 +132,12 @@ parse_options(int argc, char **argv, struct options *options, struct err *err)
 	}
 	if (optind < argc)
 		return err_set(err, EINVAL, "'%s' is no option (try --help)", argv[optind]);
-	return 0;
+	int rc = serve_address_parse(
+	    "health-address", options->health, &options->addresses.health, err);
+	if (!rc)
+		rc = serve_address_parse(
+		    "metrics-address", options->metrics, &options->addresses.metrics, err);
+	return rc;
 }
 
 static int
@@ -155,12 +174,19 @@ run(const struct options *options, struct err *err)
 	log_line(LOG_LEVEL_INFO, "staticip-controller " STATICIP_VERSION " for %s, tables in %s, %u buckets",
 	    config.server, options->controller.tables_namespace, options->controller.buckets);
 	struct kube *kube = kube_new(loop, &config, "staticip-controller/" STATICIP_VERSION);
-	struct controller *controller = controller_new(loop, kube, &options->controller, err);
+	struct controller *controller = NULL;
+	struct controller_health_spec health_spec = {
+	    .loop = loop, .addresses = options->addresses, .controller = &controller};
+	struct controller_health *health = controller_health_new(&health_spec, err);
+	if (health)
+		controller = controller_new(loop, kube, &options->controller, err);
 	ev_signal_init(&term, on_signal, SIGTERM);
 	ev_signal_init(&interrupt, on_signal, SIGINT);
 	ev_signal_start(loop, &term);
 	ev_signal_start(loop, &interrupt);
-	(void)ev_run(loop, 0);
+	if (health)
+		(void)ev_run(loop, 0);
+	controller_health_free(health);
 	controller_free(controller);
 	kube_free(kube);
 	ev_loop_destroy(loop);
@@ -171,9 +197,9 @@ int
 main(int argc, char **argv)
 {
 	char host[256] = "staticip-controller";
-	struct options options = {.controller = {.tables_namespace = "staticip-tables",
-	                              .buckets = 64, .node_gone_s = NODE_GONE_SECONDS,
-	                              .instance = host}};
+	struct options options = {.health = "0", .metrics = "0",
+	    .controller = {.tables_namespace = "staticip-tables", .buckets = 64,
+	        .node_gone_s = NODE_GONE_SECONDS, .instance = host}};
 	struct err err = {0};
 
 	(void)gethostname(host, sizeof(host) - 1);

@@ -44,6 +44,7 @@ struct publisher {
 	unsigned count, calls;
 	bool synced;
 	char *stranger; /* name of a table with another number of buckets */
+	struct publisher_stats stats;
 };
 
 static void read_back(struct slot *slot);
@@ -137,6 +138,7 @@ tell_restored(struct slot *slot)
 	    .namespace = publisher->namespace, .name = name, .uid = slot->uid};
 
 	slot->foreign = false;
+	publisher->stats.restored++;
 	log_line(LOG_LEVEL_WARN, "table %s was changed by another hand and is restored", name);
 	(void)recorder_event(publisher->recorder, &subject, true, "TableRestored", "Restore",
 	    "this table belongs to the staticip controller; it was changed by another hand and is restored. Nodes kept the last good table meanwhile.");
@@ -190,6 +192,15 @@ look_helps(const struct slot *slot, const struct kube_answer *answer)
 }
 
 static void
+count_write(struct publisher *publisher, const struct kube_answer *answer)
+{
+	struct publisher_stats *stats = &publisher->stats;
+
+	(*(answer->ok ? &stats->writes
+	        : answer->status == 409 ? &stats->conflicts : &stats->failures))++;
+}
+
+static void
 on_written(void *cookie, const struct kube_answer *answer)
 {
 	struct slot *slot = cookie;
@@ -197,6 +208,7 @@ on_written(void *cookie, const struct kube_answer *answer)
 
 	slot->call = NULL;
 	publisher->calls--;
+	count_write(publisher, answer);
 	if (answer->ok) {
 		slot->failures = 0;
 		observe(slot, answer->body);
@@ -470,4 +482,14 @@ publisher_check(const struct publisher *publisher, struct err *err)
 	return err_set(err, EINVAL,
 	    "ConfigMap %s/%s is a table of another number of buckets than --buckets=%u: the number is fixed at installation; use the old one, or delete the tables while no pod starts",
 	    publisher->namespace, publisher->stranger, publisher->count);
+}
+
+struct publisher_stats
+publisher_stats(const struct publisher *publisher)
+{
+	struct publisher_stats stats = publisher->stats;
+
+	stats.calls = publisher->calls;
+	stats.watch = watch_stats(publisher->watch);
+	return stats;
 }

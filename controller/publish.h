@@ -5,6 +5,7 @@
 
 #include <ev.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "controller/tables.h"
 #include "net/event.h"
@@ -33,5 +34,16 @@ void publisher_run(struct publisher *publisher);
 /* -EINVAL when tables of another number of buckets are in the namespace: the
  * number is fixed at installation. Once synced. */
 int publisher_check(const struct publisher *publisher, struct err *err);
+
+/* For measurements. */
+struct publisher_stats {
+	uint64_t writes;    /* that were carried out */
+	uint64_t conflicts; /* refused: somebody was faster */
+	uint64_t failures;  /* that failed otherwise, or whose outcome is not known */
+	uint64_t restored;  /* tables changed by another hand */
+	unsigned calls;     /* under way */
+	const struct watch_stats *watch; /* the publisher's */
+};
+struct publisher_stats publisher_stats(const struct publisher *publisher);
 
 #endif

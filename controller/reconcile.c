@@ -7,6 +7,7 @@
 
 #include "controller/arbiter.h"
 #include "controller/holders.h"
+#include "controller/holders_measures.h"
 #include "controller/incumbents.h"
 #include "controller/machines.h"
 #include "controller/publish.h"
@@ -485,4 +486,23 @@ controller_free(struct controller *controller)
 	arbiter_free(controller->arbiter);
 	world_free(controller->world);
 	mem_free(controller);
+}
+
+void
+controller_parts(const struct controller *controller, struct controller_parts *ret_parts)
+{
+	static const char *const resources[WATCHES] = {
+	    "staticipallocations", "statefulsets", "pods", "nodes"};
+	struct controller_parts parts = {.world = controller->world,
+	    .tables = controller->tables, .publisher = controller->publisher,
+	    .holders = controller->holders, .watch_count = WATCHES + 1 + HOLDERS_WATCHES,
+	    .decides = controller->incumbents_known};
+
+	for (int i = 0; i < WATCHES; i++)
+		parts.watches[i] = (struct measured_watch){
+		    resources[i], watch_stats(controller->watches[i])};
+	parts.watches[WATCHES] = (struct measured_watch){
+	    "configmaps", publisher_stats(controller->publisher).watch};
+	holders_watches(controller->holders, &parts.watches[WATCHES + 1]);
+	*ret_parts = parts;
 }

@@ -4,11 +4,17 @@
 #define CONTROLLER_RECONCILE_H
 
 #include <ev.h>
+#include <stdbool.h>
 
 #include "core/err.h"
 #include "net/kube.h"
+#include "net/watch_measures.h"
 
 struct controller;
+struct holders;
+struct publisher;
+struct tables;
+struct world;
 
 struct controller_options {
 	const char *tables_namespace;
@@ -23,5 +29,19 @@ struct controller_options {
 struct controller *controller_new(struct ev_loop *loop, struct kube *kube,
     const struct controller_options *options, struct err *ret_fatal);
 void controller_free(struct controller *controller);
+
+/* What is measured (measures.h); all of it is the controller's, valid until the loop
+ * turns. */
+enum { CONTROLLER_WATCHES_MAX = 16 };
+struct controller_parts {
+	const struct world *world;
+	const struct tables *tables;
+	const struct publisher *publisher;
+	const struct holders *holders;
+	struct measured_watch watches[CONTROLLER_WATCHES_MAX];
+	unsigned watch_count;
+	bool decides; /* its picture was complete, and it knows the incumbents */
+};
+void controller_parts(const struct controller *controller, struct controller_parts *ret_parts);
 
 #endif
