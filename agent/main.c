@@ -9,6 +9,7 @@
 
 #include "agent/host_view.h"
 #include "agent/lock.h"
+#include "agent/measures.h"
 #include "agent/node.h"
 #include "agent/options.h"
 #include "agent/publish.h"
@@ -40,6 +41,7 @@ struct agent {
 	struct sync *sync;
 	struct node *node;
 	struct upkeep *upkeep;
+	struct measures *measures;
 };
 
 static void
@@ -191,6 +193,16 @@ start_upkeep(struct agent *agent)
 }
 
 static int
+start_measures(struct agent *agent, struct err *err)
+{
+	struct measures_spec spec = {.loop = agent->loop, .options = &agent->options,
+	    .sync = agent->sync, .node = agent->node, .upkeep = agent->upkeep};
+
+	agent->measures = measures_new(&spec, err);
+	return agent->measures ? 0 : -err->code;
+}
+
+static int
 run(struct agent *agent, struct err *err)
 {
 	int rc = open_loop(agent, err);
@@ -206,6 +218,9 @@ run(struct agent *agent, struct err *err)
 	if (rc)
 		return rc;
 	start_upkeep(agent);
+	rc = start_measures(agent, err);
+	if (rc)
+		return rc;
 	if (!upkeep_lock_lost(agent->upkeep))
 		ev_run(agent->loop, 0);
 	return upkeep_lock_lost(agent->upkeep) ? err_set(err, ENOLCK, "the lock was lost") : 0;
@@ -215,6 +230,7 @@ run(struct agent *agent, struct err *err)
 static void
 release(struct agent *agent)
 {
+	measures_free(agent->measures);
 	upkeep_free(agent->upkeep);
 	node_free(agent->node);
 	sync_free(agent->sync);

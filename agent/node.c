@@ -134,6 +134,8 @@ node_tell(struct node *node, bool warning, const char *reason, const char *actio
 static void
 refuse(struct node *node, const struct object_id *id, const struct err *why)
 {
+	if (why->code >= NODE_N1_HEAD && why->code <= NODE_N4_BYTES)
+		node->state.refusals[why->code - NODE_N1_HEAD]++;
 	if (!is_news(node, why->text))
 		return;
 	scoped_free char *note = mem_format("StaticIPNode %s is refused by rule %s; the grants in "
@@ -162,6 +164,7 @@ on_done(void *cookie, enum status_word word, const struct err *why)
 	struct node *node = cookie;
 
 	if (why) {
+		node->state.failures += word == STATUS_ANSWER;
 		/* another one by now, or one that is gone without our knowing: the watch
 		 * brings what ends this */
 		if (node->in_force.object || node->pending.object)
@@ -170,6 +173,10 @@ on_done(void *cookie, enum status_word word, const struct err *why)
 	}
 	if (word == STATUS_CONDITIONS)
 		return;
+	if (word == STATUS_ANSWER) {
+		node->state.answers++;
+		node->state.serial = node->sent_serial;
+	}
 	if (word == STATUS_BOOT)
 		node_boot_told(node);
 	else if (!node->pending.object)
@@ -214,6 +221,15 @@ begin_anew(struct node *node)
 }
 
 static void
+count_leases(struct node *node, const struct answer_facts *facts)
+{
+	node->state.leases = facts->lease_count;
+	node->state.busy = 0;
+	for (unsigned i = 0; i < facts->revoked_count; i++)
+		node->state.busy += answer_busy(facts, facts->revoked[i].uid);
+}
+
+static void
 look_and_send(struct node *node, const struct node_spec *spec)
 {
 	scoped_free struct lease *leases = NULL;
@@ -235,9 +251,11 @@ look_and_send(struct node *node, const struct node_spec *spec)
 	}
 	facts.leases = leases;
 	judge_ready(node);
+	count_leases(node, &facts);
 	scoped_json *patch = answer_patch(&facts);
 	json_object_put(node->reported);
 	node->reported = json_object_get(json_path(patch, "status.attachments"));
+	node->sent_serial = spec->head.serial;
 	status_send(node->status, STATUS_ANSWER, patch);
 }
 
@@ -409,4 +427,14 @@ node_free(struct node *node)
 	json_object_put(node->reported);
 	mem_free(node->selector);
 	mem_free(node);
+}
+
+struct node_state
+node_state(const struct node *node)
+{
+	struct node_state state = node->state;
+
+	state.watch = watch_stats(node->watch);
+	state.listed = state.watch->synced;
+	return state;
 }

@@ -5,8 +5,12 @@
 
 #include <ev.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include "agent/node_spec.h"
 #include "core/err.h"
+#include "net/watch.h"
 
 struct host_view;
 struct kube;
@@ -39,5 +43,17 @@ void node_free(struct node *node);
 bool node_may_serve(const struct node *node);
 /* What the answer says about the tables has changed. */
 void node_look(struct node *node);
+/* For measurements and health. */
+struct node_state {
+	bool listed;         /* whether there is one was asked */
+	uint64_t serial;     /* of the last answer that the API server took; 0 = none */
+	uint64_t answers;    /* that it took, since the start */
+	uint64_t failures;   /* answers that it did not take */
+	size_t leases;       /* at the last look */
+	unsigned busy;       /* revoked pods that had one then */
+	uint64_t refusals[NODE_RULES]; /* specs refused since the start: [0] is N1 */
+	const struct watch_stats *watch;
+};
+struct node_state node_state(const struct node *node);
 
 #endif

@@ -32,6 +32,8 @@ struct node {
 	struct held pending;  /* what could not come into force yet */
 	bool again;           /* something changed since the last patch was sent */
 	char last_fault[ERR_TEXT_MAX];
+	struct node_state state;
+	uint64_t sent_serial; /* of the answer on its way */
 	struct conditions conditions;
 	struct json_object *reported; /* the attachments that were seen last */
 

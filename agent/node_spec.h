@@ -18,6 +18,7 @@ enum node_rule {
 	NODE_N3_SERIAL,                   /* within an epoch its serial does not go back */
 	NODE_N4_BYTES,                    /* the same serial has the same content */
 };
+enum { NODE_RULES = NODE_N4_BYTES - NODE_N1_HEAD + 1 };
 
 struct revocation {
 	const char *uid; /* of the pod; the object's memory */

@@ -17,6 +17,8 @@ static const struct option known[] = {
     {"plugin-file", required_argument, NULL, 'p'},
     {"node-name", required_argument, NULL, 'n'},
     {"allow-disk", no_argument, NULL, 'd'},
+    {"health-address", required_argument, NULL, 'H'},
+    {"metrics-address", required_argument, NULL, 'M'},
     {"log-level", required_argument, NULL, 'l'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},
@@ -39,6 +41,9 @@ options_help(FILE *out)
 	    "  --plugin-file=FILE     the plugin to copy (/usr/lib/staticip/staticip)\n"
 	    "  --node-name=NAME       this node's name in events (the host's name)\n"
 	    "  --allow-disk           take a root directory that is not tmpfs (refuse it)\n"
+	    "  --health-address=ADDR  where /livez, /readyz and /metrics are answered, for the\n"
+	    "                         machine itself: 127.0.0.1:PORT (0 = nowhere)\n"
+	    "  --metrics-address=ADDR where /metrics alone is, for the network: :PORT (0)\n"
 	    "  --log-level=LEVEL      debug, info, warn or error (info)\n"
 	    "  --help                 this text\n"
 	    "  --version              print the version\n"
@@ -127,6 +132,10 @@ set_option(struct options *options, int option, char **argv, struct err *err)
 	case 'd':
 		options->allow_disk = true;
 		return 0;
+	case 'H':
+		return serve_address_parse("health-address", optarg, &options->addresses.health, err);
+	case 'M':
+		return serve_address_parse("metrics-address", optarg, &options->addresses.metrics, err);
 	case 'l':
 		return set_log_level(options, optarg, err);
 	default:
@@ -154,6 +163,7 @@ options_parse(int argc, char **argv, struct options *ret_options, struct err *er
 	    .buckets = 64,
 	    .root = "/run/staticip",
 	    .plugin_file = "/usr/lib/staticip/staticip",
+	    .addresses = {.health = {.off = true}, .metrics = {.off = true}},
 	    .log_level = LOG_LEVEL_INFO,
 	};
 	int option;

@@ -7,6 +7,7 @@
 
 #include "core/err.h"
 #include "core/log.h"
+#include "net/health.h"
 
 struct options {
 	const char *kubeconfig; /* NULL = as a pod */
@@ -17,6 +18,7 @@ struct options {
 	const char *plugin_file;
 	char node_name[SUBDOMAIN_MAX + 1];
 	bool allow_disk;
+	struct health_addresses addresses; /* off */
 	enum log_level log_level;
 };
 

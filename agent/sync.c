@@ -37,6 +37,9 @@ struct sync {
 	bool listing; /* what comes now is a list, to be put into force at once */
 	bool ungranted[TABLE_BUCKETS_MAX]; /* a network in it requires no grants */
 	bool told_live, told_grants; /* what was told last */
+	bool listed;  /* a list was complete once */
+	uint64_t generations[TABLE_BUCKETS_MAX]; /* in force; 0 = none */
+	uint64_t refusals[VERIFY_RULES];
 };
 
 static const struct verified *read_in_force(const struct sync *sync, unsigned bucket,
@@ -149,6 +152,7 @@ take(struct sync *sync, unsigned bucket, const struct verified *next)
 	if (publish_write(publish, bucket, next->text, next->length, &err) < 0)
 		return fail(sync, "cannot publish a table, the last good one stays", &err);
 	sync->ungranted[bucket] = !verify_grants_required(next);
+	sync->generations[bucket] = next->header.generation;
 	log_line(LOG_LEVEL_DEBUG, "bucket %u: published generation %" PRIu64 ", %" PRIu32
 	    " rows, %zu bytes", bucket, next->header.generation, next->header.rows, next->length);
 	return go_live(sync);
@@ -181,6 +185,8 @@ refuse(struct sync *sync, const struct object_id *id, unsigned bucket, const str
 {
 	char in_force[512];
 
+	if (why->code >= VERIFY_A1_NAME && why->code <= VERIFY_A8_EXISTS)
+		sync->refusals[why->code - VERIFY_A1_NAME]++;
 	print_in_force(sync, bucket, in_force, sizeof(in_force));
 	scoped_free char *note = mem_format("table ConfigMap %s/%s is refused by rule %s; %s",
 	    sync->spec.namespace, id->name, why->text, in_force);
@@ -260,6 +266,7 @@ sync_listed(struct sync *sync)
 	struct err err = {0};
 
 	sync->listing = false;
+	sync->listed = true;
 	if (sync->publish.staged)
 		sync->live_checks = 0; /* the old picture goes when nobody reads it any more */
 	if (stage_commit(&sync->publish, &err) < 0) {
@@ -284,12 +291,23 @@ sync_listed(struct sync *sync)
 struct sync_state
 sync_state(const struct sync *sync)
 {
-	return (struct sync_state){
+	struct sync_state state = {
 	    .published = sync->publish.published,
 	    .bytes = publish_bytes(&sync->publish),
 	    .live = sync->publish.live,
-	    .last_contact = sync->watch ? watch_stats(sync->watch)->last_contact : 0,
+	    .listed = sync->listed,
+	    .watch = sync->watch ? watch_stats(sync->watch) : NULL,
 	};
+
+	if (state.watch)
+		state.last_contact = state.watch->last_contact;
+	for (unsigned bucket = 0; bucket < sync->spec.buckets; bucket++) {
+		uint64_t generation = sync->generations[bucket];
+		state.generations += generation;
+		state.newest = generation > state.newest ? generation : state.newest;
+	}
+	memcpy(state.refusals, sync->refusals, sizeof(state.refusals));
+	return state;
 }
 
 /* ---- start, and start again ---------------------------------------------------- */
@@ -308,6 +326,7 @@ resume_bucket(struct sync *sync, unsigned bucket)
 	if (read_in_force(sync, bucket, &file, &table, &err)) {
 		publish_mark(&sync->publish, bucket);
 		sync->ungranted[bucket] = !verify_grants_required(&table);
+		sync->generations[bucket] = table.header.generation;
 		return;
 	}
 	if (err.code == 0)
@@ -371,6 +390,7 @@ sync_start(struct sync *sync, struct err *err)
 		return err_set(err, EAGAIN, "the leases of this node were lost and are not found "
 		    "again yet");
 	memset(sync->seen, 0, sizeof(sync->seen));
+	memset(sync->generations, 0, sizeof(sync->generations));
 	sync->live_checks = 0;
 	sync->listing = false;
 	int rc = publish_open(sync->spec.root, sync->spec.buckets, &sync->publish, err);

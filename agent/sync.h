@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/verify.h"
 #include "core/err.h"
 #include "net/watch.h"
 
@@ -35,12 +36,18 @@ enum sync_outcome {
 	SYNC_FAILED,    /* the node would not take it: stays, and is tried again */
 };
 
-/* What is in force, for logs and the file `agent`. */
+/* What is in force, for logs, the file `agent` and measurements. */
 struct sync_state {
 	unsigned published; /* of K buckets */
 	uint64_t bytes;
 	bool live;
 	double last_contact; /* wall time, 0 = never */
+	bool listed;         /* a whole list was seen since the start */
+	uint64_t generations; /* of the published buckets, added */
+	uint64_t newest;      /* the highest of them */
+	/* ConfigMaps refused since the start, by rule: [0] is A1 */
+	uint64_t refusals[VERIFY_RULES];
+	const struct watch_stats *watch; /* NULL = it does not run now */
 };
 
 /* Nothing happens before sync_start. Strings of the spec must outlive it. */

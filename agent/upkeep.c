@@ -24,6 +24,7 @@ struct upkeep {
 	char beat_fault[ERR_TEXT_MAX];
 	char install_fault[ERR_TEXT_MAX];
 	bool lock_lost;
+	bool installed;
 };
 
 /* rc < 0: logs err unless the last time said the same. */
@@ -77,6 +78,7 @@ keep_installed(struct upkeep *upkeep)
 	if (rc == INSTALL_COPIED)
 		log_line(LOG_LEVEL_INFO, "installed %s as %s/staticip: it was missing or different",
 		    options->plugin_file, options->install_plugin);
+	upkeep->installed = rc >= 0;
 	log_once(upkeep->install_fault, rc, &err, "trying again each minute");
 }
 
@@ -131,4 +133,10 @@ bool
 upkeep_lock_lost(const struct upkeep *upkeep)
 {
 	return upkeep->lock_lost;
+}
+
+bool
+upkeep_installed(const struct upkeep *upkeep)
+{
+	return upkeep->installed;
 }

@@ -24,5 +24,8 @@ struct upkeep *upkeep_new(const struct upkeep_spec *spec);
 void upkeep_free(struct upkeep *upkeep);
 /* Whether the lock's file was taken away: the loop was ended for that. */
 bool upkeep_lock_lost(const struct upkeep *upkeep);
+/* Whether the plugin was right on the node at the last look; false also when it is
+ * not to be installed. */
+bool upkeep_installed(const struct upkeep *upkeep);
 
 #endif

@@ -22,6 +22,7 @@ enum verify_rule {
 	VERIFY_A7_BYTES,                   /* the same generation has the same bytes */
 	VERIFY_A8_EXISTS,                  /* the ConfigMap is there */
 };
+enum { VERIFY_RULES = VERIFY_A8_EXISTS - VERIFY_A1_NAME + 1 };
 
 #define VERIFY_LABEL "staticip.dev/buckets"
 

@@ -116,8 +116,8 @@ static void
 the_help_has_one_line_for_each_option_and_fits_a_terminal(void **state)
 {
 	static const char *const names[] = {"kubeconfig", "tables-namespace", "buckets", "root",
-	    "install-plugin", "plugin-file", "node-name", "allow-disk", "log-level", "help",
-	    "version"};
+	    "install-plugin", "plugin-file", "node-name", "allow-disk", "health-address",
+	    "metrics-address", "log-level", "help", "version"};
 	scoped_free char *text = NULL;
 	char *raw = NULL;
 	size_t length = 0;
