@@ -39,6 +39,32 @@ controller_account=system:serviceaccount:$SYSTEM:staticip-controller
 	cmp "$BUILD/staticip" "$RUN/n2/cni/staticip"
 }
 
+# probed COMPONENT: "STARTED READY RESTARTS PATHS" of its pods: what became of the probes, and what they ask.
+probed() {
+	kubectl -n $SYSTEM get pods -l "app.kubernetes.io/component=$1" -o json | jq -r '.items[] | .status.containerStatuses[0] as $s
+		| .spec.containers[0] as $c | "\($s.started) \($s.ready) \($s.restartCount) \($c | [.livenessProbe, .readinessProbe, .startupProbe] | map(.httpGet.path) | join(" "))"' | sort -u
+}
+
+# Goal: what the kubelet asks is answered, on the node itself and nowhere else.
+@test "the kubelet's probes are answered, and metrics are off" {
+	local component port i wanted
+	system_ready
+	for component in controller agent; do
+		equal "pods of the $component" "$(probed $component)" "true true 0 /livez /readyz /livez"
+	done
+	for i in 1 2; do
+		wanted=127.0.0.1:10472
+		[ "$(controller_node)" != "n$i" ] || wanted="127.0.0.1:10470 $wanted"
+		for port in $(grep -oE '[0-9]+( |$)' <<<"$wanted"); do
+			contains "/readyz at $port of n$i" "$(in_node "$i" busybox wget -q -O - "http://127.0.0.1:$port/readyz?verbose")" 'readyz check passed$'
+			contains "/metrics at $port of n$i" "$(in_node "$i" busybox wget -q -O - "http://127.0.0.1:$port/metrics")" 'staticip_build_info'
+		done
+		equal "who listens on n$i" "$(listening "$i" | grep -E ':1047[0-9]$' | sort | xargs)" "$wanted"
+	done
+}
+controller_node() { kubectl -n $SYSTEM get pods -l app.kubernetes.io/component=controller -o 'jsonpath={.items[0].spec.nodeName}'; }
+listening() { in_node "$1" ss -Hltn | awk '{print $4}'; }
+
 tables_equal() {
 	local i bucket text
 	for bucket in $(seq 0 $((BUCKETS - 1))); do
