@@ -114,11 +114,20 @@ crowd_ends() {
 		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: b, namespace: $NS},
 		 spec: {network: podnet, targetRef: {kind: Pod, name: b}, addresses: [{ips: [10.80.1.1/24]}]}}
 		---
-		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPNode, metadata: {name: n1}, spec: {epoch: e1, serial: 7}}
+		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: c, namespace: $NS},
+		 spec: {network: podnet, targetRef: {kind: Pod, name: c}, addresses: [{ips: [10.80.1.77/24]}]}}
+		---
+		{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: $NS}, spec: {nodeName: n1, containers: [{name: c, image: c}]}}
+		---
+		{apiVersion: v1, kind: Node, metadata: {name: n1}}
 	EOA
-	wait_until 20 value_is 9 $CONTROLLER staticip_rows state=published
+	wait_until 20 value_is 10 $CONTROLLER staticip_rows state=published
 	wait_until 20 value_is 1 $CONTROLLER staticip_allocation_conditions condition=Accepted status=False reason=AddressConflict
-	value_is 2 $CONTROLLER staticip_allocations
+	value_is 3 $CONTROLLER staticip_allocations
+	value_is 1 $CONTROLLER staticip_pods
+	wait_until 20 value_is 1 $CONTROLLER staticip_ledger_entries
+	value_is 0 $CONTROLLER staticip_ledger_rebuilding
+	value_is 1 $CONTROLLER staticip_watch_synced resource=staticipblocks
 	value_is 0 $CONTROLLER staticip_rows state=pending
 	value_is 1 $CONTROLLER staticip_leader
 	value_is 1 $CONTROLLER staticip_synced
@@ -128,7 +137,9 @@ crowd_ends() {
 	[ "$(value $CONTROLLER staticip_table_writes_total result=written)" -gt 64 ]
 	value_is 1 $CONTROLLER staticip_watch_synced resource=statefulsets
 	wait_until 20 same_generations
-	wait_until 20 value_is 7 "$AGENT" staticip_node_answer_serial
+	wait_until 20 serial_answered
+	wait_until 20 value_is 1 $CONTROLLER staticip_holder_pods state=granted
+	value_is 1 $CONTROLLER staticip_nodes
 	value_is 64 "$AGENT" staticip_tables
 	value_is 1 "$AGENT" staticip_tables_live
 	value_is 1 "$AGENT" staticip_plugin_installed
@@ -145,7 +156,14 @@ families = list(read(sys.stdin.read()))
 assert len(families) > 20 and all(f.documentation and f.samples for f in families), families'
 		grep -qi '^content-type: text/plain; version=0.0.4; charset=utf-8' "$WORK/head"
 	done
-	kubectl delete staticipnode n1 >/dev/null
+	kubectl delete pod -n "$NS" c --force --grace-period 0 >/dev/null 2>&1
+	kubectl delete node n1 >/dev/null
+}
+# The agent's number is the one in force, of a grant.
+serial_answered() {
+	local serial
+	serial=$(kubectl get staticipnode n1 -o json | jq -er 'select(.spec.rows[0].state == "Granted") | .spec.serial') || return 1
+	value_is "$serial" "$AGENT" staticip_node_answer_serial
 }
 
 @test "a refused table is counted by its rule" {
