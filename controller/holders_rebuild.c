@@ -151,9 +151,7 @@ has_reported(const struct holders *holders, const struct stored *node)
 
 	return epoch && answered && to && strncmp(epoch, holders->epoch, length) == 0 &&
 	    strcmp(epoch, answered) == 0 && strcmp(to, node->uid) == 0 &&
-	    (json_path_number(node->object, "status.protocol", 0) < 2 || /* it cannot say so yet */
-	        json_object_get_boolean(
-	            json_path(node->object, "status.answer.grantsRequired")));
+	    json_object_get_boolean(json_path(node->object, "status.answer.grantsRequired"));
 }
 
 static void
