@@ -9,6 +9,13 @@
 #include "plugin/chain_wanted.h"
 #include "plugin/prev_result.h"
 
+/* CALL_MEMORY, see ipam.c */
+static struct {
+	struct prev_result prev;
+	struct chain_wanted wanted;
+	struct chain_route_list written;
+} call;
+
 /* From the configuration's words to the routes that should be, and where. */
 static int
 resolve(const struct chain_pod *pod, const struct prev_result *prev,
@@ -102,45 +109,39 @@ int
 chain_add(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	const struct cni_environment *at = request->environment;
-	/* CALL_MEMORY, see ipam.c */
-	static struct prev_result prev;
-	static struct chain_wanted wanted;
-	static struct chain_route_list written;
 	struct chain_link link;
 
-	written.count = 0;
-	int rc = read_request(request, &prev, &link, &wanted, err);
+	call.written.count = 0;
+	int rc = read_request(request, &call.prev, &link, &call.wanted, err);
 
 	if (!rc)
-		rc = chain_link_settle(at->netns, at->ifname, &prev, &link, err);
-	if (!rc && !chain_wanted_empty(&wanted))
-		rc = change_pod(request, &prev, &wanted, &written, err);
+		rc = chain_link_settle(at->netns, at->ifname, &call.prev, &link, err);
+	if (!rc && !chain_wanted_empty(&call.wanted))
+		rc = change_pod(request, &call.prev, &call.wanted, &call.written, err);
 	if (rc)
 		return rc;
-	chain_link_announce(at->netns, at->ifname, &prev, &link);
-	return chain_result_print(&prev, request->config.version, &written, out, err);
+	chain_link_announce(at->netns, at->ifname, &call.prev, &link);
+	return chain_result_print(
+	    &call.prev, request->config.version, &call.written, out, err);
 }
 
 int
 chain_check(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	const struct cni_environment *at = request->environment;
-	static struct prev_result prev;
-	static struct chain_wanted wanted;
-	static struct chain_route_list written;
 	struct chain_link link;
 	scoped_chain_pod pod = {0};
 	scoped_chain_plan plan = {.checking = true};
-	int rc = read_request(request, &prev, &link, &wanted, err);
+	int rc = read_request(request, &call.prev, &link, &call.wanted, err);
 
 	(void)out; /* CHECK prints nothing */
 	if (!rc)
 		rc = chain_link_verify(at->netns, at->ifname, &link, err);
-	if (rc || chain_wanted_empty(&wanted))
+	if (rc || chain_wanted_empty(&call.wanted))
 		return rc;
-	rc = chain_pod_open(at, wanted.interface, &pod, err);
+	rc = chain_pod_open(at, call.wanted.interface, &pod, err);
 	if (!rc)
-		rc = make_plan(&pod, &prev, &wanted, &plan, &written, err);
+		rc = make_plan(&pod, &call.prev, &call.wanted, &plan, &call.written, err);
 	return rc ? rc : chain_verify(&plan, err);
 }
 
@@ -148,21 +149,21 @@ int
 chain_del(const struct cni_request *request, struct buf *out, struct err *err)
 {
 	const char *netns = request->environment->netns;
-	struct prev_result prev;
-	struct chain_wanted wanted;
+	struct prev_result *prev = &call.prev;
+	struct chain_wanted *wanted = &call.wanted;
 	scoped_chain_pod pod = {0};
 
 	/* I4: whatever is missing or wrong, there is nothing for us to remove then */
 	(void)out;
 	(void)err;
-	if (!netns || !netns[0] || chain_wanted_decode(request->config.json, &wanted, NULL))
+	if (!netns || !netns[0] || chain_wanted_decode(request->config.json, wanted, NULL))
 		return 0;
-	if (wanted.rules.count == 0 && !wanted.source_routing.wanted)
+	if (wanted->rules.count == 0 && !wanted->source_routing.wanted)
 		return 0;
-	if (prev_result_read(&request->config, &prev, NULL))
-		prev = (struct prev_result){0};
-	(void)chain_pod_open(request->environment, wanted.interface, &pod, NULL);
+	if (prev_result_read(&request->config, prev, NULL))
+		*prev = (struct prev_result){0};
+	(void)chain_pod_open(request->environment, wanted->interface, &pod, NULL);
 	if (pod.kernel)
-		chain_clean(&pod, &prev, &wanted);
+		chain_clean(&pod, prev, wanted);
 	return 0;
 }

@@ -26,8 +26,8 @@ struct chain_change {
 
 /* Routes that the configuration writes; none of them is ever deleted. */
 struct chain_route_list {
-	struct kernel_route list[ROUTES_MAX];
 	unsigned count;
+	struct kernel_route list[ROUTES_MAX];
 };
 
 struct chain_plan {

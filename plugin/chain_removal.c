@@ -53,17 +53,20 @@ int
 chain_removal_decode(
     struct json_object *config, struct chain_removal *ret_removal, struct err *err)
 {
-	struct chain_removal removal = {0};
 	const char *where = "network configuration";
-	int rc = json_get_bool(config, "flushRoutes", where, &removal.flush_routes, err);
+	bool flush_routes = false;
+	bool flush_gateway = false;
+	int rc = json_get_bool(config, "flushRoutes", where, &flush_routes, err);
 
 	if (!rc)
-		rc = json_get_bool(config, "flushGateway", where, &removal.flush_gateway, err);
+		rc = json_get_bool(config, "flushGateway", where, &flush_gateway, err);
+	/* in its place: the list is large, and most of it is never touched */
 	if (!rc)
-		rc = decode_deletes(config, &removal.deletes, err);
+		rc = decode_deletes(config, &ret_removal->deletes, err);
 	if (rc)
 		return cni_error_as(err, CNI_ERROR_CONFIG);
-	*ret_removal = removal;
+	ret_removal->flush_routes = flush_routes;
+	ret_removal->flush_gateway = flush_gateway;
 	return 0;
 }
 

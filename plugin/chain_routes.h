@@ -23,8 +23,8 @@ struct chain_route {
 };
 
 struct chain_routes {
-	struct chain_route list[ROUTES_MAX];
 	unsigned count;
+	struct chain_route list[ROUTES_MAX];
 };
 
 /* What "host" and "auto" stand for; [0] is IPv4, [1] IPv6, family 0 = not known. */

@@ -10,7 +10,7 @@
 static struct json_object *
 family_routes(const struct cni_result *result, uint8_t family)
 {
-	struct route plain[ROUTES_MAX];
+	static struct route plain[ROUTES_MAX]; /* CALL_MEMORY, see ipam.c */
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < result->route_count; i++)

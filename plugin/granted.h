@@ -10,9 +10,9 @@
 
 struct granted {
 	struct grant grant;
-	struct profile profile; /* of a grant that is given */
 	char key[GRANT_KEY_MAX + 1];
 	struct table_mark mark; /* the file that it was found in */
+	struct profile profile; /* of a grant that is given */
 };
 
 /* Looks the pod of this UID up: the row of this interface, else that of the pod. 1; 0:

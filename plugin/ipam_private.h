@@ -23,8 +23,7 @@ struct answer {
 	struct cni_result result; /* routes and dns are the source's or the row's */
 	/* who gives it, in errors: "StaticIPAllocation shop/ex", "ipam.addresses" */
 	char giver[LABEL_MAX + SUBDOMAIN_MAX + 32];
-	struct pod_row row;       /* of the tables */
-	struct routes row_routes; /* those of its profile that the pod gets */
+	struct pod_row row; /* of the tables; its routes are cut to what the pod gets */
 };
 
 /* What the tables say, judged against what is asked for. Nothing is taken. */

@@ -52,7 +52,7 @@ make_result(const struct source *source, struct answer *answer, struct err *err)
 {
 	const struct row *row = pod_row_row(&answer->row);
 	const struct profile *profile = pod_row_profile(&answer->row);
-	struct routes *routes = &answer->row_routes;
+	struct routes *routes = pod_row_routes(&answer->row);
 	struct cni_result *result = &answer->result;
 
 	*result = (struct cni_result){.ip_count = row->ip_count, .dns = source->dns};
@@ -63,7 +63,6 @@ make_result(const struct source *source, struct answer *answer, struct err *err)
 		if (gateway)
 			result->ips[i].gateway = *gateway;
 	}
-	*routes = profile->routes;
 	int rc = add_routes(source->routes, routes, err);
 	ipam_drop_foreign_routes(result, routes);
 	result->routes = routes->list;

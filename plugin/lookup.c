@@ -197,7 +197,7 @@ static int
 look_and_compare(const char *root, const struct lookup *asked,
     const struct lookup_answer *answer, struct err *err)
 {
-	struct lookup_answer now;
+	static struct lookup_answer now; /* CALL_MEMORY, see ipam.c */
 	int rc = lookup_pod(root, asked, &now, err);
 
 	if (rc)

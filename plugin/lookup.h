@@ -17,8 +17,8 @@ struct lookup {
 struct lookup_answer {
 	struct network_row network;
 	struct row row;
-	struct profile profile;
 	struct table_mark marks[2]; /* where the network and the pod were found */
+	struct profile profile;
 };
 
 /* Finds the network row and the pod's row: that of this interface, else that of

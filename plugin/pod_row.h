@@ -9,8 +9,10 @@
 
 struct pod_row {
 	bool by_grant;
-	struct granted granted;      /* if so */
-	struct lookup_answer lookup; /* else */
+	union {
+		struct granted granted;      /* if so */
+		struct lookup_answer lookup; /* else */
+	};
 };
 
 /* waited: nothing more is waited for; then a pod whose allocation says handover Available
@@ -29,6 +31,8 @@ int pod_row_again(const char *root, const struct lookup *asked, const char *uid,
 /* The parts of either. */
 const struct row *pod_row_row(const struct pod_row *row);
 const struct profile *pod_row_profile(const struct pod_row *row);
+/* Those of its profile, the caller's to change. */
+struct routes *pod_row_routes(struct pod_row *row);
 const char *pod_row_domain(const struct pod_row *row);
 
 #endif

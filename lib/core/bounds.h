@@ -31,7 +31,12 @@ enum {
 	/* What one entry of an allocation may hold; the CRD says the same. */
 	ENTRY_IPS_MAX = 8,
 	ENTRY_GATEWAYS_MAX = 2,
-	ROUTES_MAX = 64,
+	/* Its routes: all rows of a node stand in one StaticIPNode, each with the routes of
+	 * its allocation: 110 pods and 64 routes are just below etcd's 1.5 MiB. */
+	ALLOCATION_ROUTES_MAX = 64,
+	/* Routes that a network configuration may write, and those of a result: what the
+	 * allocation has and as many of the configuration's own. */
+	ROUTES_MAX = 2 * ALLOCATION_ROUTES_MAX,
 	/* Next hops of one route: what hardware that people copy from has at
 	 * least; and policy rules of one network. */
 	ROUTE_HOPS_MAX = 16,

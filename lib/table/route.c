@@ -143,9 +143,10 @@ routes_decode(struct json_object *array, const char *where, enum route_dialect d
 	if (!json_object_is_type(array, json_type_array))
 		return err_set(err, EINVAL, "%s is not an array", where);
 	size_t count = json_object_array_length(array);
-	if (count > ROUTES_MAX)
+	int max = dialect == ROUTE_STRICT ? ALLOCATION_ROUTES_MAX : ROUTES_MAX;
+	if (count > (size_t)max)
 		return err_set(err, EINVAL, "%s has %zu routes, at most %d are allowed", where,
-		    count, ROUTES_MAX);
+		    count, max);
 	for (size_t i = 0; i < count; i++) {
 		char place[80];
 		(void)snprintf(place, sizeof(place), "%.60s[%zu]", where, i);

@@ -25,14 +25,14 @@ struct route {
 };
 
 struct routes {
+	unsigned count; /* first: beside what is used of the list, whose end nobody touches */
 	struct route list[ROUTES_MAX];
-	unsigned count;
 };
 
-/* Which spellings and keys a list of routes may have. */
+/* Which spellings and keys a list of routes may have, and how many routes. */
 enum route_dialect {
-	ROUTE_STRICT,  /* objects and tables: canonical text, no host bits in dst */
-	ROUTE_LAX,     /* configurations, as the reference plugins read them */
+	ROUTE_STRICT,  /* objects and tables: canonical text, no host bits in dst, ALLOCATION_ROUTES_MAX */
+	ROUTE_LAX,     /* configurations, as the reference plugins read them; ROUTES_MAX */
 	ROUTE_CHAINED, /* lax; the keys of table/route_extra.h are skipped */
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -168,7 +169,8 @@ profile_decode(const char *key, const char *json, size_t length,
 	struct profile *profile = ret_profile;
 	int rc = json_parse(json, length, key, &object, err);
 
-	memset(profile, 0, sizeof(*profile));
+	/* all but the list, of which nobody looks at more than is decoded */
+	memset(profile, 0, offsetof(struct profile, routes.list));
 	if (!rc)
 		rc = json_get_text(object, "uid", key, true, sizeof(profile->uid) - 1, &uid, err);
 	if (!rc)

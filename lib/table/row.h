@@ -14,10 +14,11 @@ struct profile {
 	char uid[40];
 	struct ip gateways[ENTRY_GATEWAYS_MAX]; /* at most one per family */
 	unsigned gateway_count;
-	struct routes routes;
 	/* "handover":"Available": where grants are required, a pod that waited in vain for one,
 	 * and was not told to hold, takes its row. */
 	bool available;
+	/* last: most of it is never touched, nor cleared by profile_decode */
+	struct routes routes;
 };
 
 /* One pod on one network. */

@@ -2,7 +2,6 @@
 each is asked. Everything lies below /run, which run.sh has made ours."""
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import tables  # noqa: E402
 WORK = "/run/bench"
 PODS = 110  # what a kubelet allows by default, and starts at once after a reboot
 REFERENCE = os.path.join(TOP, "build", "cluster-bin", "cni")
-ROUTES_MAX = int(re.search(r"\bROUTES_MAX = (\d+)", open(os.path.join(TOP, "lib/core/bounds.h")).read()).group(1))
 
 
 def address(number):

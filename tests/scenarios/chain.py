@@ -95,6 +95,14 @@ def test_SR_02_a_second_ADD_succeeds_and_there_is_one_route(h):
     expect(routes_of() == before and len(before) == 3, "routes", before, routes_of())
 
 
+def test_a_hundred_routes_are_installed_and_told(h):
+    many = [{"dst": "10.%d.0.0/16" % i, "gw": "10.131.0.1"} for i in range(20, 120)]
+    got = call(h, many).result()
+    expect(got["routes"] == many, "told", got["routes"])
+    expect(len(routes_of()) == 100, "installed", len(routes_of()))
+    expect(call(h, many).result() == got and len(routes_of()) == 100, "a second ADD", len(routes_of()))
+
+
 def test_SR_03_other_addresses_of_the_pod_do_not_confuse_it(h):
     result = prev(ips=(POD4, "172.16.5.9/24"))
     result["interfaces"].append({"name": "net1", "sandbox": "/run/netns/pod"})
@@ -300,7 +308,7 @@ def test_wrong_routes_are_refused_before_anything_is_touched(h):
                        ({"dst": "host", "gw": "x"}, "gw"), ({"dst": "host", "src": "x"}, "src")):
         call(h, [gateways()[0], bad]).error(7, "routes", words)
     call(h, {}).error(7, "routes")
-    call(h, [gateways()[0]] * 65).error(7, "routes", "64")
+    call(h, [gateways()[0]] * 129).error(7, "routes", "128")
     call(h, gateways(), prevResult="absent").error(7, "Required prevResult missing")
     call(h, gateways(), prevResult=prev("0.2.0")).error(7, "prevResult is of CNI version 0.2.0")
     expect(routes_of() == [], "routes", routes_of())

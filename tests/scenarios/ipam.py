@@ -202,8 +202,8 @@ def test_routes_and_dns_of_the_block_go_with_the_row(h):
     tables.one_pod(DUAL[:1], [], ROUTES)
     result = h.call("ADD", conf).result()
     expect([r["dst"] for r in result["routes"]] == ["10.9.0.0/16", "192.168.0.0/16"], "of one family", result)
-    many = [{"dst": "10.%d.0.0/16" % i} for i in range(20, 84)]
-    h.call("ADD", ipam_conf(ipam={"type": "staticip", "routes": many})).error(7, "more than 64")
+    many = [{"dst": "10.%d.0.0/16" % i} for i in range(20, 147)]
+    h.call("ADD", ipam_conf(ipam={"type": "staticip", "routes": many})).error(7, "more than 128")
 
 
 def test_keys_of_no_source_and_unknown_ones(h):

@@ -250,6 +250,6 @@ def test_wrong_removals_are_refused(h):
                         ({"flushGateway": "true"}, "flushGateway"), ({"delRoutes": [{"gw": "10.0.0.1"}]}, "dst"),
                         ({"delRoutes": [{"dst": "10.0.0.0/8", "table": 7}]}, "delRoutes[0].table"),
                         ({"delRoutes": [{"dst": "10.0.0.0/8", "gw": "fd00::1"}]}, "two families"),
-                        ({"delRoutes": [{"dst": "10.0.0.0/8"}] * 65}, "delRoutes")):
+                        ({"delRoutes": [{"dst": "10.0.0.0/8"}] * 129}, "delRoutes")):
         call(h, result, {}, **more).error(7, words)
     expect(len(kernel(4)) == 4, "kernel", kernel(4))

@@ -200,7 +200,7 @@ sixty_four_routes_fit_and_no_more(void **state)
 	(void)buf_text(&text, "]");
 	assert_int_equal(decode(buf_string(&text), &wanted, &err), 0);
 	assert_int_equal(chain_routes_plan(&wanted, &facts, &plan, &err), -CNI_ERROR_CONFIG);
-	assert_non_null(strstr(err.text, "more than 64"));
+	assert_non_null(strstr(err.text, "more than 128"));
 	facts.pod[1].ip.family = 0;
 	assert_int_equal(chain_routes_plan(&wanted, &facts, &plan, &err), 0);
 	assert_int_equal(plan.count, ROUTES_MAX);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <json-c/json.h>
 
 #include "table/json.h"
 #include "table/route.h"
@@ -131,6 +132,39 @@ any_difference_makes_two_routes(void **state)
 		assert_false(route_extra_equal(&one, &others[i]));
 }
 
+static unsigned
+count_decoded(unsigned count, enum route_dialect dialect)
+{
+	scoped_json *list = json_object_new_array();
+	struct routes routes;
+	struct err err = {0};
+	char text[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		struct json_object *route = json_object_new_object();
+		(void)snprintf(text, sizeof(text), "10.%u.0.0/16", i);
+		json_put_text(route, "dst", text);
+		json_object_array_add(list, route);
+	}
+	if (!routes_decode(list, "routes", dialect, &routes, &err))
+		return routes.count;
+	(void)snprintf(text, sizeof(text), "at most %u are", count - 1);
+	assert_non_null(strstr(err.text, text));
+	return 0;
+}
+
+static void
+a_configuration_may_have_more_routes_than_an_allocation(void **state)
+{
+	(void)state;
+	assert_int_equal(count_decoded(ALLOCATION_ROUTES_MAX, ROUTE_STRICT), ALLOCATION_ROUTES_MAX);
+	assert_int_equal(count_decoded(ALLOCATION_ROUTES_MAX + 1, ROUTE_STRICT), 0);
+	for (int dialect = ROUTE_LAX; dialect <= ROUTE_CHAINED; dialect++) {
+		assert_int_equal(count_decoded(ROUTES_MAX, (enum route_dialect)dialect), ROUTES_MAX);
+		assert_int_equal(count_decoded(ROUTES_MAX + 1, (enum route_dialect)dialect), 0);
+	}
+}
+
 int
 main(void)
 {
@@ -140,6 +174,7 @@ main(void)
 	    cmocka_unit_test(contradictions_are_refused_by_name),
 	    cmocka_unit_test(only_the_chained_dialect_takes_these_keys),
 	    cmocka_unit_test(any_difference_makes_two_routes),
+	    cmocka_unit_test(a_configuration_may_have_more_routes_than_an_allocation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
