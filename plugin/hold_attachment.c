@@ -18,9 +18,14 @@ put_name(const char *text, char *out, size_t size)
 	size_t length = 0;
 	size_t next = 0;
 
-	if (text)
-		utf8_clean(text, strlen(text), &clean);
-	if (clean.length < size) /* nearly always; the loop costs */
+	if (!text)
+		text = "";
+	if (strlen(text) < size && utf8_valid(text)) { /* nearly always */
+		memcpy(out, text, strlen(text) + 1);
+		return;
+	}
+	utf8_clean(text, strlen(text), &clean);
+	if (clean.length < size)
 		length = clean.length;
 	else
 		while ((next = utf8_character(buf_string(&clean) + length,

@@ -21,10 +21,13 @@ static int
 read_file(const char *path, struct json_object **ret_json, struct err *err)
 {
 	scoped_buf text = buf_make(CONFIG_FILE_MAX);
-	int rc = file_read(AT_FDCWD, path, &text, err);
+	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (rc == -ENOENT || rc == -ENOTDIR)
-		return 0;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0; /* the usual case: no sentence for nobody */
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open %s", path);
+	int rc = file_read_fd(fd, path, &text, err);
 	if (rc)
 		return rc;
 	rc = json_parse(buf_string(&text), text.length, path, ret_json, err);

@@ -41,9 +41,10 @@ reserve(struct buf *buf, size_t more)
 	size_t need = buf->length + more + 1;
 	if (need <= buf->room)
 		return true;
-	size_t room = buf->room ? buf->room : 64;
-	while (room < need)
-		room *= 2;
+	/* no more than is needed when it is much: who adds a page adds no second one */
+	size_t room = buf->room ? 2 * buf->room : 64;
+	if (room < need)
+		room = need;
 	buf->data = mem_resize(buf->data, room, 1);
 	buf->room = room;
 	return true;

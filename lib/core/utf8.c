@@ -64,12 +64,18 @@ utf8_valid(const char *text)
 void
 utf8_clean(const char *text, size_t length, struct buf *out)
 {
-	for (size_t at = 0; at < length;) {
-		size_t size = utf8_character(text + at, length - at);
+	size_t right = 0; /* bytes from text on that are valid */
+
+	while (right < length) {
+		size_t size = utf8_character(text + right, length - right);
+		right += size;
 		if (size)
-			(void)buf_add(out, text + at, size); /* the caller asks buf_whole */
-		else
-			(void)buf_text(out, "\xef\xbf\xbd");
-		at += size ? size : 1;
+			continue;
+		(void)buf_add(out, text, right); /* the caller asks buf_whole */
+		(void)buf_text(out, "\xef\xbf\xbd");
+		text += right + 1;
+		length -= right + 1;
+		right = 0;
 	}
+	(void)buf_add(out, text, right);
 }

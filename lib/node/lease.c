@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "table/json.h"
+#include "table/json_write.h"
 
 /* The texts of a record: one line each for writing and reading. */
 struct text_field {
@@ -29,44 +30,44 @@ static const struct text_field fields[] = {
 };
 enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };
 
-static struct json_object *
-to_json(const struct lease *lease)
+static void
+write_json(const struct lease *lease, struct buf *out)
 {
-	struct json_object *object = json_object_new_object();
-	struct json_object *ips = json_object_new_array();
 	char text[ADDRESS_TEXT_MAX];
 
+	/* what does not fit, lease_encode tells */
+	(void)buf_text(out, "{");
 	for (unsigned i = 0; i < FIELD_COUNT; i++)
-		json_put_text(object, fields[i].key, (const char *)lease + fields[i].offset);
-	json_put_number(object, "inode", lease->holder.netns_id.inode);
-	json_put_number(object, "cookie", lease->holder.netns_id.cookie);
-	for (unsigned i = 0; i < lease->ip_count; i++)
-		json_object_array_add(
-		    ips, json_object_new_string(cidr_print(&lease->ips[i], text)));
-	json_object_object_add(object, "ips", ips);
-	json_put_number(object, "since", lease->since);
-	json_put_number(object, "adds", lease->adds);
-	if (lease->closing)
-		json_object_object_add(object, "closing", json_object_new_boolean(true));
-	return object;
+		json_write_member(out, fields[i].key, (const char *)lease + fields[i].offset);
+	(void)buf_print(out, "\"inode\":%llu,\"cookie\":%llu,\"ips\":[",
+	    (unsigned long long)lease->holder.netns_id.inode,
+	    (unsigned long long)lease->holder.netns_id.cookie);
+	for (unsigned i = 0; i < lease->ip_count; i++) {
+		(void)buf_text(out, i ? "," : "");
+		json_write_text(out, cidr_print(&lease->ips[i], text));
+	}
+	(void)buf_print(out, "],\"since\":%llu,\"adds\":%llu%s}",
+	    (unsigned long long)lease->since, (unsigned long long)lease->adds,
+	    lease->closing ? ",\"closing\":true" : "");
 }
 
 int
 lease_encode(const struct lease *lease, struct buf *out, struct err *err)
 {
-	scoped_json *object = to_json(lease);
-	const char *text = json_print(object);
-	size_t length = strlen(text);
+	size_t begin = out->length;
 
-	if (length >= LEASE_BYTES)
+	write_json(lease, out);
+	size_t length = out->length - begin;
+	if (out->over || length >= LEASE_BYTES) {
+		out->length = begin;
 		return err_set(err, EFBIG,
 		    "the lease of container %.64s would have more than %d bytes; its names are "
 		    "too long",
 		    lease->holder.container, LEASE_BYTES);
-	(void)buf_add(out, text, length);
+	}
 	/* by printf this would be half of an ADD's instructions */
-	(void)buf_fill(out, ' ', LEASE_BYTES - 1 - length);
-	(void)buf_text(out, "\n");
+	if (buf_fill(out, ' ', LEASE_BYTES - length))
+		out->data[out->length - 1] = '\n';
 	return buf_whole(out, "a lease", err);
 }
 
