@@ -148,7 +148,7 @@ routes_decode(struct json_object *array, const char *where, enum route_dialect d
 		return err_set(err, EINVAL, "%s has %zu routes, at most %d are allowed", where,
 		    count, max);
 	for (size_t i = 0; i < count; i++) {
-		char place[80];
+		char place[84];
 		(void)snprintf(place, sizeof(place), "%.60s[%zu]", where, i);
 		int rc = decode_route(json_object_array_get_idx(array, i), place, dialect,
 		    &ret_routes->list[i], err);

@@ -1,7 +1,6 @@
 """make bench: the plugin against an empty process and the reference plugins, in one run.
 
 usage: run.sh plugin.py PLUGIN EMPTY DRIVER REPORT.md [ROUNDS]. Fails when a budget is missed."""
-import collections
 import json
 import os
 import platform
@@ -15,20 +14,6 @@ import setting
 
 AT_ONCE_ROUNDS = 20
 RSS_KIB_MAX = 2.5 * 1024
-
-
-def drive(driver, contenders, rounds, at_once):
-    """{name: [values of one line each]} of the driver's output."""
-    answers = setting.WORK + "/answers"
-    os.makedirs(answers, exist_ok=True)
-    spec = "\n".join(line for c in contenders for line in c.lines()) + "\n"
-    done = subprocess.run([driver, str(rounds), str(at_once), answers], input=spec.encode(),
-                          stdout=subprocess.PIPE, check=True, timeout=1500)
-    samples = collections.defaultdict(list)
-    for line in done.stdout.decode().splitlines():
-        name, *values = line.split("\t")
-        samples[name].append([int(v) for v in values])
-    return samples
 
 
 def median(rows, column=0):
@@ -134,11 +119,11 @@ def main():
     free = setting.host_local(0, 10)
     alone += [setting.static(5), free, setting.host_local(1000, 20), setting.host_local(20000, 200)]
     print("%d rounds, one at a time" % rounds, flush=True)
-    samples = drive(driver, alone, rounds, 0)
+    samples = setting.drive(driver, alone, rounds, 0)
     print("%d rounds of %d at once" % (AT_ONCE_ROUNDS, setting.PODS), flush=True)
     free.every = 1
     at_once = [nothing, thousand, setting.static(1), free]
-    together = drive(driver, at_once, AT_ONCE_ROUNDS, setting.PODS)
+    together = setting.drive(driver, at_once, AT_ONCE_ROUNDS, setting.PODS)
     check_answers(thousand.name)
     report.say("# What a call of the plugin costs\n")
     report.say("%s, %d CPUs (%s), Linux %s; %d interleaved rounds, medians. `empty` is `int main(void) { return 0; }`, "

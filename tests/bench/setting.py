@@ -1,5 +1,6 @@
 """What is measured, and where: tables, network namespaces, and the contenders with what
 each is asked. Everything lies below /run, which run.sh has made ours."""
+import collections
 import json
 import os
 import shutil
@@ -145,3 +146,17 @@ def inline(plugin):
     dynamic = {"ranges": [[{"subnet": "10.133.0.0/16", "gateway": "10.133.0.1"}]], "routes": routes}
     return [ours("ours, inline " + what, plugin, WORK + "/no-table", PODS, dict(ipam, type="staticip"))
             for what, ipam in (("addresses", fixed), ("a range", dynamic))]
+
+
+def drive(driver, contenders, rounds, at_once):
+    """{name: [values of one line each]} of the driver's output."""
+    answers = WORK + "/answers"
+    os.makedirs(answers, exist_ok=True)
+    spec = "\n".join(line for c in contenders for line in c.lines()) + "\n"
+    done = subprocess.run([driver, str(rounds), str(at_once), answers], input=spec.encode(),
+                          stdout=subprocess.PIPE, check=True, timeout=1500)
+    samples = collections.defaultdict(list)
+    for line in done.stdout.decode().splitlines():
+        name, *values = line.split("\t")
+        samples[name].append([int(v) for v in values])
+    return samples
