@@ -80,9 +80,10 @@ int
 chain_plan_add_route(
     struct chain_plan *plan, const struct kernel_route *wanted, struct err *err)
 {
-	if (chain_plan_has_route(plan, wanted))
-		return 0;
+	/* what is the same has the same place: nearly always there is neither */
 	const struct kernel_route *rival = find_rival(plan, wanted);
+	if (rival && chain_plan_has_route(plan, wanted))
+		return 0;
 	if (rival && !plan->checking)
 		return refuse_rival(wanted, rival, err);
 	add_change(plan, CHAIN_ADD_ROUTE)->route = *wanted;

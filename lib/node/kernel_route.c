@@ -248,11 +248,10 @@ kernel_route_rivals(const struct kernel_route *found, const struct kernel_route 
 {
 	const struct route *a = &found->route;
 	const struct route *b = &wanted->route;
-	struct cidr dst = {.ip = cidr_first(&b->dst), .length = b->dst.length};
 
-	return cidr_equal(&a->dst, &dst) && found->tos == wanted->tos &&
-	    cidr_equal(&found->from, &wanted->from) && table_of(a) == table_of(b) &&
-	    priority_of(a) == priority_of(b);
+	return a->dst.length == b->dst.length && cidr_contains(&b->dst, &a->dst.ip) &&
+	    found->tos == wanted->tos && cidr_equal(&found->from, &wanted->from) &&
+	    table_of(a) == table_of(b) && priority_of(a) == priority_of(b);
 }
 
 bool

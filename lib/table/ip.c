@@ -307,11 +307,12 @@ cidr_last(const struct cidr *cidr)
 bool
 cidr_contains(const struct cidr *cidr, const struct ip *ip)
 {
-	struct cidr other = {.ip = *ip, .length = cidr->length};
-	struct ip ours = cidr_first(cidr);
-	struct ip theirs = cidr_first(&other);
+	size_t whole = cidr->length / 8; /* bytes; the mask of the next one may be 0 */
 
-	return ip_equal(&ours, &theirs);
+	if (cidr->ip.family != ip->family || memcmp(cidr->ip.bytes, ip->bytes, whole) != 0)
+		return false;
+	return whole == ip_size(ip) ||
+	    ((cidr->ip.bytes[whole] ^ ip->bytes[whole]) & network_mask(cidr->length, whole)) == 0;
 }
 
 /* What no host can have, whatever the prefix: the kernel would refuse it or
