@@ -96,6 +96,19 @@ tables_equal() {
 	done
 }
 
+# Goal: an agent that sees its container only must not call a namespace gone; this one sees
+# the node, with no more rights than that takes.
+@test "the agents see the processes and the network namespaces of their nodes" {
+	local agent i log
+	for i in 1 2; do
+		agent=$(kubectl -n $SYSTEM get pods -l app.kubernetes.io/component=agent --field-selector "spec.nodeName=n$i" -o name)
+		log=$(kubectl -n $SYSTEM logs "$agent")
+		equal "started on n$i" "$(grep -c ' info started: version' <<<"$log")" 1
+		equal "what the agent of n$i does not see" "$(grep 'are not ended' <<<"$log" || true)" ""
+	done
+	equal "capabilities" "$(kubectl -n $SYSTEM get daemonset staticip-agent -o json | jq -c '.spec.template.spec.containers[].securityContext.capabilities.add')" '["NET_ADMIN","SYS_ADMIN","SYS_PTRACE"]'
+}
+
 # may ACCOUNT YES-OR-NO VERB RESOURCE[/SUBRESOURCE] [NAMESPACE]
 may() {
 	local sub=
