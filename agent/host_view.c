@@ -24,10 +24,10 @@ host_view_judge(const struct host_facts_of_view *facts, struct host_view *ret_vi
 
 	if (facts->is_init || !facts->under_init)
 		why = "the agent sees the processes of its container only: give its pod hostPID";
-	else if (facts->mounts == HOST_MOUNTS_UNKNOWN)
-		why = "the agent may not look at process 1, so it cannot tell whose mounts it sees: "
-		      "give it the capability SYS_PTRACE";
-	else if (facts->mounts == HOST_MOUNTS_OTHERS && !facts->netns_follows)
+	else if (!facts->may_look)
+		why = "the agent may not look which network namespace other processes are in: give "
+		      "it the capability SYS_PTRACE, and no AppArmor profile";
+	else if (facts->mounts != HOST_MOUNTS_OURS && !facts->netns_follows)
 		why = "the agent does not see what the host mounts: give its container the host's "
 		      NETNS " with mountPropagation HostToContainer";
 	*ret_view = (struct host_view){
@@ -69,6 +69,17 @@ is_under_init(void)
 	return pid == 1;
 }
 
+/* Init is left out: nobody may look at it on some machines, and it is in no pod. */
+static bool
+may_look(void)
+{
+	long parent = getppid();
+	scoped_free char *path = mem_format("/proc/%ld/ns/net", parent);
+	struct stat status;
+
+	return parent <= 1 || stat(path, &status) == 0;
+}
+
 static enum host_mounts
 look_at_mounts(void)
 {
@@ -103,6 +114,7 @@ host_view_look(struct host_view *ret_view)
 {
 	const struct host_facts_of_view facts = {.is_init = getpid() == 1,
 	    .under_init = is_under_init(),
+	    .may_look = may_look(),
 	    .mounts = look_at_mounts(),
 	    .netns_follows = netns_follows()};
 

@@ -11,13 +11,14 @@
 enum host_mounts {
 	HOST_MOUNTS_OURS,    /* process 1 has the same ones: no container */
 	HOST_MOUNTS_OTHERS,  /* process 1 has others: a container */
-	HOST_MOUNTS_UNKNOWN, /* nobody may look at process 1 here */
+	HOST_MOUNTS_UNKNOWN, /* some machines let nobody look at process 1: taken for a container */
 };
 
 /* What is looked at. */
 struct host_facts_of_view {
 	bool is_init;      /* the agent is process 1 itself */
 	bool under_init;   /* its line of parents ends at process 1 */
+	bool may_look;     /* at the namespaces of another process, its parent */
 	enum host_mounts mounts;
 	bool netns_follows; /* the mount at /run/netns gets what the host mounts there */
 };
