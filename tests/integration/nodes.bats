@@ -18,14 +18,14 @@ HOLD='{key: backend/default/ex-1, uid: u-2, state: Held, message: "10.0.2.41 is 
 
 # plugin VERB CONTAINER POD UID: the plugin on node n1, whose host file names the agent's root;
 # IPAM: more keys of the ipam block; NETNS: the pod's; NETWORK.
-plugin() {
-	local -x IPAM=${IPAM:-} NETNS=${NETNS:-} NETWORK=${NETWORK:-podnet}
+plugin() (
+	export IPAM=${IPAM:-} NETNS=${NETNS:-} NETWORK=${NETWORK:-podnet}
 	unshare --mount bash -c '
 		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1/n1\"}" >/etc/staticip/plugin.json
 		CNI_COMMAND=$3 CNI_CONTAINERID=$4 CNI_NETNS=${NETNS:-/nowhere} CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$7;K8S_POD_NAME=$5;K8S_POD_UID=$6" \
 			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"${NETWORK:-podnet}\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 0 $IPAM}}"
 	' plugin "$WORK" "$BUILD/staticip" "$1" "$2" "$3" "$4" "$NS"
-}
+)
 
 @test "grants and holds become the node's table, and the agent answers" {
 	fresh grants
