@@ -302,7 +302,7 @@ on_block(void *cookie, const struct stored *stored)
 
 	if (!stored->object) {
 		struct block *block = ledger_block_named(holders->ledger, stored->name);
-		if (block && block->count)
+		if (block && (block->count || block->unreadable))
 			rebuild_start(holders, "a StaticIPBlock with entries is gone");
 	}
 	if (ledger_observe(holders->ledger, stored->name, stored->object, stored->live, &err))

@@ -148,6 +148,17 @@ claim(struct claimant *claimant, struct block *block, const struct wish *wish)
 	ledger_claim(claimant->holders->ledger, block, &claim);
 }
 
+static bool
+hold_unreadable(struct claimant *claimant, struct block *block)
+{
+	ledger_wait(block, claimant->uid);
+	holders_say(claimant->holders, WORD_HOLD, claimant,
+	    mem_format("StaticIPBlock %s cannot be read (the controller's log says why), so nobody "
+	        "knows who holds its addresses: put it right, or delete it to have it made "
+	        "anew from what the nodes report", block->name));
+	return false;
+}
+
 /* In the order of domain and address, one block after the other, so that two that want
  * the same addresses never wait for each other (model pair.pml, NO_ORDER). True: all are
  * its own. */
@@ -163,6 +174,8 @@ claim_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
 		    ledger_find(ledger, wishes[i].holding->domain, &wishes[i].ip);
 		if (open && block != open)
 			break;
+		if (block->unreadable)
+			return hold_unreadable(claimant, block);
 		if (held && strcmp(held->uid, claimant->uid) == 0)
 			continue;
 		if (held) {

@@ -153,22 +153,16 @@ ledger_touch_waiting(struct ledger *ledger, struct block *block)
 	mem_free(waiting);
 }
 
-static void
-touch_entries(struct ledger *ledger, const struct held *entries, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		ledger->events->touched(ledger->cookie, entries[i].uid);
-}
-
 static bool
 same_text(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* Tells of the entries in list that the other list does not have. */
+/* Tells of the entries in list that the other list does not have: all pods of a block
+ * need not look at each of its changes. */
 static void
-tell_moved(struct ledger *ledger, const struct held *list, unsigned count,
+tell_differing(struct ledger *ledger, const struct held *list, unsigned count,
     const struct held *others, unsigned other_count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -176,9 +170,13 @@ tell_moved(struct ledger *ledger, const struct held *list, unsigned count,
 		while (k < other_count &&
 		    (!ip_equal(&list[i].ip, &others[k].ip) ||
 		        strcmp(list[i].uid, others[k].uid) != 0 ||
-		        !same_text(list[i].node, others[k].node)))
+		        !same_text(list[i].node, others[k].node) ||
+		        !same_text(list[i].node_uid, others[k].node_uid)))
 			k++;
-		if (k == other_count && list[i].allocation)
+		if (k < other_count)
+			continue;
+		ledger->events->touched(ledger->cookie, list[i].uid);
+		if (list[i].allocation)
 			ledger->events->moved(ledger->cookie, list[i].allocation);
 	}
 }
@@ -197,10 +195,8 @@ replace_entries(struct ledger *ledger, struct block *block, struct held *entries
 		entries[i].block = block;
 		join(ledger, &entries[i]);
 	}
-	tell_moved(ledger, old, old_count, entries, count);
-	tell_moved(ledger, entries, count, old, old_count);
-	touch_entries(ledger, old, old_count);
-	touch_entries(ledger, entries, count);
+	tell_differing(ledger, old, old_count, entries, count);
+	tell_differing(ledger, entries, count, old, old_count);
 	for (unsigned i = 0; i < old_count; i++)
 		held_release(&old[i]);
 	mem_free(old);
@@ -229,6 +225,23 @@ make_block(struct ledger *ledger, const char *name, const char *domain, const st
 	return block;
 }
 
+/* Its name alone is known, for it is made of domain and cidr: who looks for the block of
+ * an address finds it. */
+static struct block *
+make_unknown(struct ledger *ledger, const char *name)
+{
+	return make_block(ledger, name, "", &(struct cidr){0});
+}
+
+/* Takes domain over. */
+static void
+set_frame(struct block *block, char *domain, const struct cidr *cidr)
+{
+	mem_free(block->domain);
+	block->domain = domain;
+	block->cidr = *cidr;
+}
+
 struct block *
 ledger_block(struct ledger *ledger, const char *domain, const struct ip *ip)
 {
@@ -236,16 +249,30 @@ ledger_block(struct ledger *ledger, const char *domain, const struct ip *ip)
 	scoped_free char *name = block_name(domain, &cidr);
 	struct block *block = ledger_block_named(ledger, name);
 
-	return block ? block : make_block(ledger, name, domain, &cidr);
+	if (!block)
+		return make_block(ledger, name, domain, &cidr);
+	if (!block->domain[0])
+		set_frame(block, mem_text(domain), &cidr);
+	return block;
 }
 
 static void
 forget_block(struct ledger *ledger, struct block *block, uint64_t live)
 {
-	block->exists = false;
+	block->exists = block->unreadable = false;
 	block->live = live;
 	forget_changes(block);
 	replace_entries(ledger, block, NULL, 0);
+	ledger_touch_waiting(ledger, block);
+}
+
+/* What somebody holds in it is not known: written over, all would be free. */
+static void
+mark_unreadable(struct ledger *ledger, struct block *block, uint64_t live)
+{
+	block->exists = block->unreadable = true;
+	block->live = live;
+	forget_changes(block);
 	ledger_touch_waiting(ledger, block);
 }
 
@@ -262,12 +289,15 @@ ledger_observe(struct ledger *ledger, const char *name, struct json_object *obje
 		return 0;
 	}
 	int rc = block_decode(name, object, &text, err);
-	if (rc)
+	if (rc) {
+		mark_unreadable(ledger, block ? block : make_unknown(ledger, name), live);
 		return rc;
+	}
 	if (!block)
-		block = make_block(ledger, name, text.domain, &text.cidr);
-	mem_free(text.domain);
+		block = make_unknown(ledger, name);
+	set_frame(block, text.domain, &text.cidr);
 	block->exists = true;
+	block->unreadable = false;
 	block->live = live;
 	forget_changes(block);
 	replace_entries(ledger, block, text.entries, text.count);
@@ -315,12 +345,29 @@ ledger_each(const struct ledger *ledger,
 
 /* ---- changes --------------------------------------------------------------------------- */
 
-static void
-add_change(struct ledger *ledger, struct block *block, const struct change *change)
+static bool
+is_asked(const struct block *block, const struct change *change)
 {
+	for (unsigned i = 0; i < block->change_count; i++)
+		if (block->changes[i].kind == change->kind &&
+		    strcmp(block->changes[i].held.uid, change->held.uid) == 0 &&
+		    ip_equal(&block->changes[i].held.ip, &change->held.ip))
+			return true;
+	return false;
+}
+
+/* While a block is being written, its changes wait, and are asked for again and again. */
+static void
+add_change(struct ledger *ledger, struct block *block, struct change *change)
+{
+	if (is_asked(block, change)) {
+		held_release(&change->held);
+		return;
+	}
 	block->changes =
 	    mem_resize(block->changes, block->change_count + 1, sizeof(*block->changes));
 	block->changes[block->change_count++] = *change;
+	ledger_wait(block, change->held.uid); /* it may be dropped */
 	ledger->events->dirty(ledger->cookie, block);
 }
 
@@ -333,7 +380,6 @@ ledger_claim(struct ledger *ledger, struct block *block, const struct claim *cla
 	        .allocation = mem_text(claim->allocation)}};
 
 	add_change(ledger, block, &change);
-	ledger_wait(block, claim->uid);
 }
 
 void
@@ -444,7 +490,7 @@ ledger_next(struct block *block, const char *now)
 		memcpy(draft.list, block->entries, block->count * sizeof(*draft.list));
 	for (unsigned i = 0; i < block->change_count; i++)
 		apply(&draft, &block->changes[i], now);
-	if (draft.differs) {
+	if (draft.differs && !block->unreadable) {
 		qsort(draft.list, draft.count, sizeof(*draft.list), compare_held);
 		object = block_encode(block, draft.list, draft.count);
 	}

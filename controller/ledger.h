@@ -47,6 +47,10 @@ struct block {
 	struct held *entries; /* by address */
 	unsigned count;
 	bool exists;
+	/* The object of this name cannot be read: nobody gets an address of the block, and
+	 * it is not written, until somebody has put it right. Entries are the last that
+	 * could be read. */
+	bool unreadable;
 	uint64_t live; /* tick of the request that showed it so; 0: the watch did */
 	/* inside of ledger.c */
 	struct change *changes;
@@ -56,8 +60,8 @@ struct block {
 };
 
 struct ledger_events {
-	/* Something of this pod's may have changed: an entry, or that it was read live, or
-	 * an address that it waits for. */
+	/* An entry of this pod's came, changed or went; or a block was seen in which it had
+	 * asked for a change, or that it waits for (ledger_wait). */
 	void (*touched)(void *cookie, const char *uid);
 	/* An entry that this allocation (namespace/name) gave came, changed or went. */
 	void (*moved)(void *cookie, const char *allocation);
@@ -70,8 +74,7 @@ void ledger_free(struct ledger *ledger);
 
 /* The StaticIPBlock of this name, or that there is none (object NULL); live as in
  * struct block. Drops the block's unwritten changes: who wants them asks again. -EINVAL:
- * it is no block of ours; it is left out of the ledger then, and its addresses count as
- * unknown. */
+ * it cannot be read as a block; it is marked as unreadable. */
 int ledger_observe(struct ledger *ledger, const char *name, struct json_object *object,
     uint64_t live, struct err *err);
 

@@ -102,8 +102,11 @@ read_entries(struct json_object *array, struct block_text *text, struct err *err
 {
 	size_t count = json_object_is_type(array, json_type_array)
 	    ? json_object_array_length(array) : 0;
+	char address[ADDRESS_TEXT_MAX];
 	int rc = 0;
 
+	if (array && !json_object_is_type(array, json_type_array))
+		return err_set(err, EINVAL, "its entries are no list");
 	text->entries = mem_new(count ? count : 1, sizeof(*text->entries));
 	for (size_t i = 0; !rc && i < count; i++) {
 		rc = read_held(json_object_array_get_idx(array, i), text,
@@ -114,7 +117,8 @@ read_entries(struct json_object *array, struct block_text *text, struct err *err
 		qsort(text->entries, text->count, sizeof(*text->entries), compare_held);
 	for (unsigned i = 1; !rc && i < text->count; i++)
 		if (ip_equal(&text->entries[i - 1].ip, &text->entries[i].ip))
-			rc = err_set(err, EINVAL, "an address is there twice");
+			rc = err_set(err, EINVAL, "%s is there twice",
+			    ip_print(&text->entries[i].ip, address));
 	return rc;
 }
 
@@ -154,7 +158,8 @@ block_decode(const char *name, struct json_object *object, struct block_text *re
 		held_release(&text.entries[i]);
 	mem_free(text.entries);
 	mem_free(text.domain);
-	return err_wrap(err, "StaticIPBlock %s", name);
+	(void)err_wrap(err, "StaticIPBlock %s", name);
+	return rc;
 }
 
 /* ---- writing ------------------------------------------------------------------------ */

@@ -140,8 +140,8 @@ entries_stand(struct plan *plan, const struct claimant *claimant, const struct w
 	for (unsigned i = 0; i < count; i++) {
 		const struct held *held =
 		    ledger_find(holders->ledger, wishes[i].holding->domain, &wishes[i].ip);
-		if (!held || strcmp(held->uid, claimant->uid) != 0 || !held->node ||
-		    strcmp(held->node, plan->desk->name) != 0)
+		if (!held || held->block->unreadable || strcmp(held->uid, claimant->uid) != 0 ||
+		    !held->node || strcmp(held->node, plan->desk->name) != 0)
 			return false;
 		if (held->block->live > plan->seen->received)
 			continue;
@@ -268,6 +268,8 @@ drop_is_safe(struct plan *plan, const struct claimant *claimant, struct json_obj
 		const char *text =
 		    json_object_get_string(json_object_array_get_idx(addresses, i));
 		struct block *block = text ? block_of(holders, text) : NULL;
+		if (block && block->unreadable)
+			return false; /* it may still name the pod */
 		if (!block || block->live > plan->seen->received)
 			continue;
 		ledger_wait(block, claimant->uid);
