@@ -137,8 +137,10 @@ forget(struct claimant *claimant)
 	struct holders *holders = claimant->holders;
 	struct desk *desk = claimant->node ? desk_find(holders, claimant->node) : NULL;
 
-	if (desk)
+	if (desk) {
 		(void)tree_remove(&desk->claimants, claimant);
+		desk_touch(desk); /* it may have been the last of a node that is gone */
+	}
 	(void)tree_remove(&holders->claimants, claimant);
 	(void)tree_remove(&holders->work, claimant);
 	(void)tree_remove(&holders->timed, claimant);
@@ -303,7 +305,7 @@ on_block(void *cookie, const struct stored *stored)
 	if (!stored->object) {
 		struct block *block = ledger_block_named(holders->ledger, stored->name);
 		if (block && (block->count || block->unreadable))
-			rebuild_start(holders, "a StaticIPBlock with entries is gone");
+			rebuild_anew(holders, "a StaticIPBlock with entries is gone");
 	}
 	if (ledger_observe(holders->ledger, stored->name, stored->object, stored->live, &err))
 		log_line(LOG_LEVEL_ERROR, "%s; its addresses are not given to anybody", err.text);

@@ -56,6 +56,7 @@ desk_free(void *item)
 void
 desk_touch(struct desk *desk)
 {
+	desk->touched = true;
 	(void)tree_add(&desk->holders->dirty_desks, desk);
 }
 
@@ -261,6 +262,12 @@ can_drop_any(const struct desk *desk)
 	return false;
 }
 
+static bool
+drop_is_due(const struct desk *desk)
+{
+	return desk->drop_after > 0 && desk->drop_after <= desk->holders->now;
+}
+
 /* Revocations that can go leave with the next write; on their own after a while. */
 static bool
 time_to_drop(struct desk *desk)
@@ -271,7 +278,7 @@ time_to_drop(struct desk *desk)
 		desk->drop_after = 0;
 	else if (desk->drop_after <= 0)
 		desk->drop_after = holders->now + drop_delay_s;
-	return desk->drop_after > 0 && desk->drop_after <= holders->now;
+	return drop_is_due(desk);
 }
 
 /* The spec alone where nothing else changes: the agent writes the status all the time. */
@@ -310,6 +317,9 @@ desk_run(struct desk *desk)
 
 	if (seen && seen->busy)
 		return; /* touched again when that is done */
+	if (rebuild_is_behind(holders, seen) || !(desk->touched || drop_is_due(desk)))
+		return;
+	desk->touched = false;
 	if (is_over(desk, seen ? seen : &never)) {
 		(void)tree_remove(&holders->dirty_desks, desk);
 		if (seen && seen->object)

@@ -60,6 +60,7 @@ struct desk {
 	struct kube_call *looking; /* at the Node */
 	double looked_at;
 	bool reported;     /* the node has what the ledger does not know yet */
+	bool touched;      /* else it is dirty for drop_after or reported only */
 	double drop_after; /* revocations that can go are not worth a write before; 0 = none */
 	struct holders *holders;
 };
@@ -81,8 +82,9 @@ struct holders {
 	/* the ledger's record (holders_rebuild.c) */
 	char *epoch; /* NULL: not known */
 	bool rebuilding, checked;
-	char *start;   /* the epoch in which to begin anew */
-	char *missing; /* nodes that have not answered yet */
+	char *start;   /* the epoch in which to begin anew, until the record says it */
+	char *missing; /* nodes that have not answered yet, as people were told */
+	double missing_at; /* when they are told again */
 	unsigned unknown; /* addresses that nodes reported and the ledger did not know, so far */
 	double now;
 	struct holders_counts counts;
@@ -154,9 +156,16 @@ bool node_has_grant(const struct stored *seen, const char *key, const char *uid)
 bool node_can_drop(const struct claimant *claimant);
 
 /* holders_rebuild.c */
-/* Whether anything new may be granted; else starts or continues the rebuilding. */
+/* Whether the ledger's record is known and stands; else starts the rebuilding, and completes
+ * it when all nodes have reported and that is in the ledger. */
 bool rebuild_run(struct holders *holders);
+/* Unless one is under way. */
 void rebuild_start(struct holders *holders, const char *why);
+/* Also while one is under way: what it has entered is lost. */
+void rebuild_anew(struct holders *holders, const char *why);
+/* Whether another controller began anew, and we have not heard of it: then nothing may be
+ * written to this StaticIPNode, and the record is read. */
+bool rebuild_is_behind(struct holders *holders, const struct stored *node);
 /* Enters what a node reports and the ledger does not know; true: there was something. */
 bool rebuild_adopt(struct holders *holders, const struct stored *node);
 /* Whether the API server went back in time, as a node's answer shows. */

@@ -22,6 +22,7 @@
 #define RECORD "staticip-ledger"
 /* Nodes that a sentence names. */
 enum { MISSING_NAMED = 5 };
+static const double missing_every_s = 10;
 
 /* ---- the record ------------------------------------------------------------------------ */
 
@@ -50,7 +51,8 @@ chance(void)
 	return (uint32_t)(clock_chance() * UINT32_MAX);
 }
 
-/* Above everything that was seen: agents take no epoch for a lower one. */
+/* Above everything that was seen: so a controller finds out that it has missed one
+ * (rebuild_is_behind). */
 static char *
 new_epoch(const struct holders *holders)
 {
@@ -104,15 +106,30 @@ touch_all(struct holders *holders)
 }
 
 void
+rebuild_anew(struct holders *holders, const char *why)
+{
+	if (holders->start)
+		return;
+	holders->start = new_epoch(holders);
+	holders->rebuilding = true;
+	log_line(LOG_LEVEL_WARN,
+	    "%s: nothing is granted until all nodes have reported what they have", why);
+}
+
+void
 rebuild_start(struct holders *holders, const char *why)
 {
-	scoped_free char *epoch = new_epoch(holders);
+	if (!holders->rebuilding)
+		rebuild_anew(holders, why);
+}
 
-	if (holders->rebuilding)
-		return;
-	log_line(LOG_LEVEL_WARN, "%s: nothing is granted until all nodes have reported what they have (epoch %s)", why, epoch);
-	holders->rebuilding = true;
-	holders->start = mem_take(&epoch);
+/* Until the record says so, it has not begun: a write may fail, or another's be faster. */
+static void
+begin(struct holders *holders)
+{
+	mem_free(holders->start);
+	holders->start = new_epoch(holders);
+	(void)write_record(holders, holders->start, false);
 }
 
 static void
@@ -120,7 +137,13 @@ read_record(struct holders *holders, struct json_object *object)
 {
 	const char *epoch = json_path_text(object, "data.epoch");
 	const char *complete = json_path_text(object, "data.complete");
-	bool rebuilding = !complete || strcmp(complete, "true") != 0;
+	bool begun = holders->start && epoch && strcmp(holders->start, epoch) == 0;
+
+	if (begun) {
+		mem_free(holders->start);
+		holders->start = NULL;
+	}
+	bool rebuilding = holders->start || !complete || strcmp(complete, "true") != 0;
 	bool same = holders->epoch && epoch && strcmp(holders->epoch, epoch) == 0;
 
 	if (!epoch || (same && rebuilding == holders->rebuilding))
@@ -177,6 +200,24 @@ call_desk(void *item, void *cookie)
 		(void)buf_print(&call->missing, "%s%s", call->count > 1 ? ", " : "", desk->name);
 }
 
+/* Those that wait say for which nodes. Not with each answer: that would be a write and an
+ * event for each of them and each node. */
+static void
+tell_missing(struct holders *holders, const char *missing)
+{
+	size_t count = holders->claimants.count;
+	scoped_free void **claimants = tree_items(&holders->claimants);
+
+	holders->missing_at = holders->now + missing_every_s;
+	if (holders->missing && strcmp(holders->missing, missing) == 0)
+		return;
+	mem_free(holders->missing);
+	holders->missing = mem_text(missing);
+	for (size_t i = 0; i < count; i++)
+		if (((const struct claimant *)claimants[i])->word == WORD_HOLD)
+			claimant_touch(claimants[i]);
+}
+
 static bool
 all_reported(struct holders *holders)
 {
@@ -186,23 +227,22 @@ all_reported(struct holders *holders)
 	tree_walk(&holders->desks, call_desk, &call);
 	if (call.count > MISSING_NAMED)
 		(void)buf_print(&call.missing, " and %u more", call.count - MISSING_NAMED);
-	if (!holders->missing || strcmp(holders->missing, buf_string(&call.missing)) != 0) {
-		mem_free(holders->missing);
-		holders->missing = mem_text(buf_string(&call.missing));
-		touch_all(holders);
-	}
+	if (holders->now >= holders->missing_at)
+		tell_missing(holders, buf_string(&call.missing));
 	buf_release(&call.missing);
 	return call.count == 0;
 }
 
 /* ---- what nodes report --------------------------------------------------------------------- */
 
+/* Its address passed on, or may any moment. One that was revoked and has not been answered
+ * for may still use it. */
 static bool
-is_revoked(const struct holders *holders, const char *uid)
+is_released(const struct holders *holders, const char *uid)
 {
 	const struct claimant *claimant = claimant_find(holders, uid);
 
-	return claimant && claimant->revoked;
+	return claimant && claimant->revoked && (claimant->answered || claimant->silenced);
 }
 
 static void
@@ -226,6 +266,18 @@ struct report {
 	const char *domain, *uid, *pod, *allocation;
 };
 
+/* Again and again until the ledger says so: a write may fail, and nobody else asks for it. */
+static void
+enter(struct holders *holders, struct block *block, const struct held *held,
+    const struct claim *claim)
+{
+	holders->unknown++;
+	if (held)
+		ledger_place(holders->ledger, block, claim->uid, claim->node, claim->node_uid);
+	else
+		ledger_claim(holders->ledger, block, claim);
+}
+
 static void
 adopt(struct holders *holders, const struct stored *node, const struct report *report,
     const struct ip *ip)
@@ -236,15 +288,14 @@ adopt(struct holders *holders, const struct stored *node, const struct report *r
 	struct claimant *claimant = claimant_make(holders, report->uid, report->pod);
 
 	desk_join(holders, claimant, node->name);
-	if (held && strcmp(held->uid, report->uid) != 0) {
+	if (held && strcmp(held->uid, report->uid) != 0 && claimant->revoked)
+		return; /* the node knows that it has to go */
+	if (held && strcmp(held->uid, report->uid) != 0)
 		contradict(claimant, held);
-	} else if (!held) {
-		const struct claim claim = {.ip = *ip, .uid = report->uid, .pod = report->pod,
-		    .node = node->name, .node_uid = machine ? machine->uid : NULL,
-		    .allocation = report->allocation};
-		ledger_claim(holders->ledger, block, &claim);
-		holders->unknown++;
-	}
+	else if (!block->unreadable && (!held || !held->node))
+		enter(holders, block, held, &(struct claim){.ip = *ip, .uid = report->uid,
+		    .pod = report->pod, .node = node->name,
+		    .node_uid = machine ? machine->uid : NULL, .allocation = report->allocation});
 }
 
 static void
@@ -273,7 +324,7 @@ adopt_row(struct holders *holders, const struct stored *node, struct json_object
 	    .allocation = json_path_text(row, "profile")};
 
 	if (pod && report.domain && report.uid && state && strcmp(state, "Granted") == 0 &&
-	    !is_revoked(holders, report.uid))
+	    !is_released(holders, report.uid))
 		adopt_all(holders, node, &report, json_path(row, "ips"));
 }
 
@@ -289,7 +340,7 @@ adopt_attachment(struct holders *holders, const struct stored *node, struct json
 
 	if (!network || !namespace || !name || !report.domain || !report.uid ||
 	    tables_row_state(holders->spec.tables, network) == ROW_NONE ||
-	    is_revoked(holders, report.uid))
+	    is_released(holders, report.uid))
 		return;
 	scoped_free char *pod = mem_format("%s/%s", namespace, name);
 	report.pod = pod;
@@ -317,7 +368,8 @@ recall_machine(const struct holders *holders, const struct stored *node)
 	struct json_object *provider = NULL;
 	struct json_object *system = NULL;
 
-	if (!notes || !json_object_object_get_ex(notes, NODE_UID_NOTE, &uid))
+	if (!notes || !json_object_object_get_ex(notes, NODE_UID_NOTE, &uid) ||
+	    !json_object_is_type(uid, json_type_string))
 		return;
 	(void)json_object_object_get_ex(notes, NODE_PROVIDER_NOTE, &provider);
 	(void)json_object_object_get_ex(notes, NODE_SYSTEM_NOTE, &system);
@@ -362,7 +414,7 @@ check_row(struct holders *holders, const struct stored *node, struct json_object
 	const char *state = json_path_text(row, "state");
 
 	(void)node;
-	if (uid && state && strcmp(state, "Granted") == 0 && !is_revoked(holders, uid) &&
+	if (uid && state && strcmp(state, "Granted") == 0 &&
 	    !ledger_holdings(holders->ledger, uid))
 		rebuild_start(holders, "a node has a grant that the ledger does not know");
 }
@@ -396,19 +448,31 @@ rebuild_run(struct holders *holders)
 
 	if (record && record->object)
 		read_record(holders, record->object);
-	else if (!holders->start && !busy)
+	else if (!busy)
 		rebuild_start(holders, "there is no record of a ledger");
 	if (!holders->checked && holders->epoch && !holders->rebuilding)
 		store_each(holders->nodes, check_node, holders);
 	holders->checked = true;
-	if (holders->start && !busy && write_record(holders, holders->start, false)) {
-		mem_free(holders->start);
-		holders->start = NULL;
+	if (holders->start && !busy)
+		begin(holders);
+	if (!holders->epoch || holders->start)
 		return false;
-	}
-	if (!holders->epoch || busy || holders->start)
-		return holders->epoch && !holders->start;
-	if (holders->rebuilding && all_reported(holders))
+	if (holders->rebuilding && all_reported(holders) && !busy)
 		(void)write_record(holders, holders->epoch, true);
+	return true;
+}
+
+bool
+rebuild_is_behind(struct holders *holders, const struct stored *node)
+{
+	const struct stored *record = store_find(holders->record, RECORD);
+	const char *epoch = node ? json_path_text(node->object, "spec.epoch") : NULL;
+
+	if (epoch_number(epoch) <= epoch_number(holders->epoch))
+		return false;
+	if (record && record->live > node->received)
+		rebuild_start(holders, "a StaticIPNode is of a later epoch than the ledger's record");
+	else
+		store_read(holders->record, RECORD);
 	return true;
 }

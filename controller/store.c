@@ -223,6 +223,9 @@ on_read(void *cookie, const struct kube_answer *answer)
 	if (answer->ok && answer->body) {
 		if (!is_older(slot, json_path_text(answer->body, "metadata.resourceVersion")))
 			observe(slot, answer->body, slot->sent);
+	} else if (answer->status == 404 && slot->seen.version && slot->seen.received > slot->sent) {
+		send_read(slot); /* the watch brought it meanwhile: which came first? */
+		return;
 	} else if (answer->status == 404) {
 		observe(slot, NULL, slot->sent);
 	} else {
