@@ -16,14 +16,18 @@ claimant_want(struct claimant *claimant)
 {
 	struct holders *holders = claimant->holders;
 	const struct pod *pod = claimant_pod(claimant);
-	unsigned count = 0;
-	scoped_free struct wish *wishes = claimant_wishes(claimant, &count);
 
 	if (pod->node)
 		desk_join(holders, claimant, pod->node);
 	if (refused(claimant, pod))
 		return;
-	if (count == 0 || claimant->revoked) /* revoked and alive: a static pod comes back */
+	if (claimant->revoked)
+		claimant_begin_again(claimant);
+	const struct stored *node =
+	    claimant->node ? store_find(holders->nodes, claimant->node) : NULL;
+	unsigned count = 0;
+	scoped_free struct wish *wishes = claimant_wishes(claimant, node, &count);
+	if (count == 0 || claimant->revoked)
 		holders_say(holders, count ? WORD_KEEP : WORD_GRANT, claimant, NULL);
 	else if (holders->rebuilding)
 		holders_say(holders, WORD_HOLD, claimant, rebuild_words(holders));
@@ -55,12 +59,11 @@ add_wishes(struct wish **list, unsigned *count, const struct want *want,
 }
 
 struct wish *
-claimant_wishes(const struct claimant *claimant, unsigned *ret_count)
+claimant_wishes(
+    const struct claimant *claimant, const struct stored *node, unsigned *ret_count)
 {
 	const struct holders *holders = claimant->holders;
 	const struct wants_of_pod *wants = wants_find(&holders->wants, claimant->pod);
-	const struct stored *node =
-	    claimant->node ? store_find(holders->nodes, claimant->node) : NULL;
 	struct wish *list = NULL;
 	unsigned count = 0;
 

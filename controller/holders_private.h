@@ -103,18 +103,22 @@ void holders_say(struct holders *holders, enum word word, struct claimant *claim
 
 /* holders_claim.c: a pod that lives */
 void claimant_want(struct claimant *claimant);
-/* Each address that a pod wants beyond what it was granted already, in the order in which
- * all claim. The caller frees the array. */
+/* Each address that a pod wants beyond what the node's StaticIPNode (NULL: none) grants it
+ * already, in the order in which all claim. The caller frees the array. */
 struct wish {
 	const struct want *want;
 	const struct holding *holding;
 	const struct wanted *row;
 	struct ip ip;
 };
-struct wish *claimant_wishes(const struct claimant *claimant, unsigned *ret_count);
+struct wish *claimant_wishes(
+    const struct claimant *claimant, const struct stored *node, unsigned *ret_count);
 
 /* holders_release.c: a pod that ended, or is ending */
 void claimant_let_go(struct claimant *claimant);
+/* A pod that lives under a revoked UID, a static one that came back: what it had is given
+ * up once the node has answered, and then it claims like any other. */
+void claimant_begin_again(struct claimant *claimant);
 /* Stops a look that is under way. */
 void claimant_stop_asking(struct claimant *claimant);
 

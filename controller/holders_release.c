@@ -208,6 +208,16 @@ set_free(struct claimant *claimant, const struct held *placed, const char *how)
 	release(claimant, true);
 }
 
+void
+claimant_begin_again(struct claimant *claimant)
+{
+	const struct held *placed = placed_entry(claimant);
+
+	if (placed && claimant->answered &&
+	    machine_same(claimant->holders->spec.machines, placed->node, placed->node_uid))
+		release(claimant, true);
+}
+
 static void
 release(struct claimant *claimant, bool placed_too)
 {

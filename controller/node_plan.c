@@ -85,21 +85,40 @@ make_profile(const struct holding *holding)
 	return profile;
 }
 
-/* The profile of an allocation, once: as it is now, or as it was when it is gone. */
-static void
-need_profile(struct plan *plan, const char *name)
+/* Rows without their profile are refused by the agent, and all others with them (I6). */
+static struct json_object *
+make_bare_profile(const char *name)
 {
-	const struct holders *holders = plan->desk->holders;
-	const struct declared *declared = world_find_named(holders->spec.world, name);
-	const struct holding *holding =
-	    declared ? arbiter_find(holders->spec.arbiter, declared->uid) : NULL;
+	struct json_object *profile = json_object_new_object();
+
+	json_put_text(profile, "name", name);
+	json_put_text(profile, "uid", "unknown");
+	return profile;
+}
+
+static void
+add_profile(struct plan *plan, const char *name, const struct holding *holding)
+{
 	struct json_object *old =
 	    find_item(json_path(plan->seen->object, "spec.profiles"), "name", name);
 
 	if (find_item(plan->profiles, "name", name))
 		return;
-	json_object_array_add(
-	    plan->profiles, holding ? make_profile(holding) : json_object_get(old));
+	json_object_array_add(plan->profiles,
+	    holding  ? make_profile(holding)
+	        : old ? json_object_get(old)
+	              : make_bare_profile(name));
+}
+
+/* Of a grant that is kept: the allocation's as it is now, or as it was when it is gone. */
+static void
+keep_profile(struct plan *plan, const char *name)
+{
+	const struct holders *holders = plan->desk->holders;
+	const struct declared *declared = world_find_named(holders->spec.world, name);
+
+	add_profile(plan, name,
+	    declared ? arbiter_find(holders->spec.arbiter, declared->uid) : NULL);
 }
 
 /* ---- grants --------------------------------------------------------------------------------- */
@@ -120,10 +139,10 @@ keep_grants(struct plan *plan, const struct claimant *claimant)
 		struct json_object *row = json_object_array_get_idx(rows, i);
 		const char *profile = json_path_text(row, "profile");
 		if (!text_is(row, "uid", claimant->uid) || !text_is(row, "state", "Granted") ||
-		    !profile || !has_room(plan->rows))
+		    !profile || !json_path_text(row, "key") || !has_room(plan->rows))
 			continue;
 		json_object_array_add(plan->rows, json_object_get(row));
-		need_profile(plan, profile);
+		keep_profile(plan, profile);
 	}
 }
 
@@ -198,7 +217,7 @@ static void
 add_grants(struct plan *plan, const struct claimant *claimant)
 {
 	unsigned count = 0;
-	scoped_free struct wish *wishes = claimant_wishes(claimant, &count);
+	scoped_free struct wish *wishes = claimant_wishes(claimant, plan->seen, &count);
 
 	if (!count || !entries_stand(plan, claimant, wishes, count))
 		return;
@@ -206,7 +225,7 @@ add_grants(struct plan *plan, const struct claimant *claimant)
 		if (has_row(plan, wishes[i].row->key, claimant->uid) || !has_room(plan->rows))
 			continue;
 		json_object_array_add(plan->rows, make_grant(claimant, &wishes[i]));
-		need_profile(plan, wishes[i].holding->name);
+		add_profile(plan, wishes[i].holding->name, wishes[i].holding);
 	}
 }
 
@@ -230,15 +249,13 @@ add_words(struct plan *plan, const struct claimant *claimant, const char *state)
 /* ---- revocations -------------------------------------------------------------------------------- */
 
 /* It was answered, the pod is not busy, and the ledger says nothing of it. A pod that
- * lives under a revoked UID is a static one that comes back. */
+ * lives under a revoked UID is a static one that comes back (claimant_begin_again). */
 bool
 node_can_drop(const struct claimant *claimant)
 {
-	if (!claimant->revoked || !claimant->answered)
-		return false;
-	return pod_lives(claimant_pod(claimant)) ||
-	    (claimant->word == WORD_REVOKE &&
-	        !ledger_holdings(claimant->holders->ledger, claimant->uid));
+	return claimant->revoked && claimant->answered &&
+	    (claimant->word == WORD_REVOKE || pod_lives(claimant_pod(claimant))) &&
+	    !ledger_holdings(claimant->holders->ledger, claimant->uid);
 }
 
 /* "network/podnet 10.0.2.40" → the block. */
@@ -333,20 +350,50 @@ add_revocation(struct plan *plan, const struct claimant *claimant)
 
 /* ---- all of it ------------------------------------------------------------------------------------ */
 
-static void
-plan_claimant(struct plan *plan, const struct claimant *claimant)
+static bool
+is_leaving(const struct claimant *claimant)
 {
-	if (claimant->word == WORD_REVOKE || claimant->revoked) {
-		add_revocation(plan, claimant);
-		return; /* a UID is never granted and revoked at once */
-	}
-	keep_grants(plan, claimant);
-	if (claimant->word == WORD_GRANT)
-		add_grants(plan, claimant);
-	else if (claimant->word == WORD_HOLD)
-		add_words(plan, claimant, "Held");
-	else if (claimant->word == WORD_REFUSE)
-		add_words(plan, claimant, "Refused");
+	return claimant->word == WORD_REVOKE || claimant->revoked;
+}
+
+static enum word
+word_of(const struct claimant *claimant)
+{
+	return is_leaving(claimant) ? WORD_REVOKE : claimant->word;
+}
+
+/* So that the same rows are the same text. */
+static int
+compare_rows(const void *a, const void *b)
+{
+	struct json_object *x = *(struct json_object *const *)a;
+	struct json_object *y = *(struct json_object *const *)b;
+	int order = strcmp(json_path_text(x, "key"), json_path_text(y, "key"));
+
+	return order ? order : strcmp(json_path_text(x, "uid"), json_path_text(y, "uid"));
+}
+
+/* What stays and what goes, then what is new, then words: where there is no room for all,
+ * no word takes the place of a grant. A UID is never granted and revoked at once. */
+static void
+plan_claimants(struct plan *plan, void **claimants, size_t count)
+{
+	const struct holders *holders = plan->desk->holders;
+
+	for (size_t i = 0; i < count; i++)
+		if (is_leaving(claimants[i]))
+			add_revocation(plan, claimants[i]);
+		else
+			keep_grants(plan, claimants[i]);
+	for (size_t i = 0; i < count && !holders->rebuilding; i++)
+		if (word_of(claimants[i]) == WORD_GRANT)
+			add_grants(plan, claimants[i]);
+	for (size_t i = 0; i < count; i++)
+		if (word_of(claimants[i]) == WORD_HOLD)
+			add_words(plan, claimants[i], "Held");
+		else if (word_of(claimants[i]) == WORD_REFUSE)
+			add_words(plan, claimants[i], "Refused");
+	json_object_array_sort(plan->rows, compare_rows);
 }
 
 static bool
@@ -418,8 +465,7 @@ node_plan(struct desk *desk, const struct stored *seen, const char *epoch, bool 
 	size_t count = desk->claimants.count;
 	scoped_free void **claimants = tree_items(&desk->claimants);
 
-	for (size_t i = 0; i < count; i++)
-		plan_claimant(&plan, claimants[i]);
+	plan_claimants(&plan, claimants, count);
 	plan.notes = node_notes(desk, seen);
 	/* what could go goes with whatever has to be written anyway */
 	if (differs(&plan, epoch))
