@@ -100,7 +100,7 @@ one_desk_new(void)
 	holders->wants = wants_make();
 	holders->claimants = tree_make(one_desk_compare_claimants);
 	holders->work = tree_make(one_desk_compare_claimants);
-	holders->leaving = tree_make(one_desk_compare_claimants);
+	holders->timed = tree_make(one_desk_compare_claimants);
 	holders->desks = tree_make(one_desk_compare_desks);
 	holders->dirty_desks = tree_make(one_desk_compare_desks);
 	holders->ledger = ledger_new(&ledger_events, holders);
