@@ -168,6 +168,8 @@ http_start(struct http *http, const struct http_call *call)
 	request->http = http;
 	request->serial = http->next_serial++;
 	request->subject = subject_of(call);
+	request->may_send = call->may_send;
+	request->body_length = call->body_length;
 	request->on_bytes = call->on_bytes;
 	request->on_done = call->on_done;
 	request->cookie = call->cookie;
@@ -181,6 +183,28 @@ http_start(struct http *http, const struct http_call *call)
 	    http_setup(request, call, &request->err) < 0 ? HTTP_FAILED : HTTP_QUEUED;
 	http_loop_kick(http);
 	return request;
+}
+
+/* libcurl counts what the socket took. */
+static bool
+all_sent(const struct http_request *request)
+{
+	long sent = 0;
+	curl_off_t body = 0;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
+	(void)curl_easy_getinfo(request->easy, CURLINFO_SIZE_UPLOAD_T, &body);
+	return sent > 0 && (size_t)body >= request->body_length;
+}
+
+bool
+http_request_forbidden(struct http_request *request)
+{
+	if (!request->may_send || all_sent(request) || request->may_send(request->cookie))
+		return false;
+	(void)err_set(&request->err, ECANCELED, "%s: not sent: no longer allowed",
+	    request->subject);
+	return true;
 }
 
 /* Takes it from libcurl, so that none of its callbacks comes any more. */

@@ -41,6 +41,12 @@ struct http_call {
 	double idle_s;            /* no byte for so long = failed; 0 = off */
 	size_t max_bytes;         /* of a collected body */
 
+	/* NULL: whenever it can. Else asked before anything of the request leaves, each
+	 * time that libcurl sends it again, and whenever the loop comes back while a part
+	 * of it is not sent. false ends it: status 0, ECANCELED, and the connection is
+	 * closed, so that the server gets all of it or never the end. Must only look. */
+	bool (*may_send)(void *cookie);
+
 	/* Streaming: each piece of a 2xx body as it comes; returns false to end
 	 * the request (on_done then has status 0 and an err that says so).
 	 * NULL: the body is collected. The bodies of other statuses are always

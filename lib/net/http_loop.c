@@ -96,6 +96,26 @@ settle(struct http *http)
 	}
 }
 
+static struct http_request *
+first_forbidden(struct http *http)
+{
+	for (struct http_request *r = http->requests; r; r = r->next)
+		if (r->state == HTTP_RUNNING && http_request_forbidden(r))
+			return r;
+	return NULL;
+}
+
+/* Between two turns of the loop hours may pass (a stopped process, a suspended
+ * machine): what may not leave any more is taken from libcurl before it runs. */
+static void
+end_forbidden(struct http *http)
+{
+	struct http_request *request;
+
+	while (!http->freed && (request = first_forbidden(http)))
+		http_request_finish(request, CURLE_ABORTED_BY_CALLBACK);
+}
+
 static void
 act(struct http *http, curl_socket_t fd, int events)
 {
@@ -118,12 +138,16 @@ on_io(struct ev_loop *loop, ev_io *watcher, int revents)
 {
 	struct http_socket *socket = watcher->data;
 	struct http *http = socket->http;
+	int fd = socket->fd;
 	int events = (revents & EV_READ ? CURL_CSELECT_IN : 0) |
 	    (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
 	(void)loop;
 	http_enter(http);
-	act(http, socket->fd, events);
+	end_forbidden(http);
+	/* its connection may have ended with a request */
+	if (!http->freed && socket_find(http, fd))
+		act(http, fd, events);
 	http_leave(http);
 }
 
@@ -135,7 +159,9 @@ on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 	(void)loop;
 	(void)revents;
 	http_enter(http);
-	act(http, CURL_SOCKET_TIMEOUT, 0);
+	end_forbidden(http);
+	if (!http->freed)
+		act(http, CURL_SOCKET_TIMEOUT, 0);
 	http_leave(http);
 }
 
@@ -211,7 +237,8 @@ on_pump(struct ev_loop *loop, ev_idle *watcher, int revents)
 	(void)revents;
 	ev_idle_stop(loop, watcher);
 	http_enter(http);
-	while ((request = http_request_in(http, HTTP_QUEUED, limit)))
+	end_forbidden(http);
+	while (!http->freed && (request = http_request_in(http, HTTP_QUEUED, limit)))
 		begin(http, request);
 	while (!http->freed && (request = http_request_in(http, HTTP_FAILED, limit)))
 		http_request_finish(request, CURLE_FAILED_INIT);

@@ -64,6 +64,8 @@ struct http_request {
 
 	/* the client's part */
 	char *subject; /* "GET https://host/path", for errors */
+	bool (*may_send)(void *cookie);
+	size_t body_length;
 	bool (*on_bytes)(void *cookie, const char *bytes, size_t length);
 	void (*on_done)(void *cookie, const struct http_answer *answer);
 	void *cookie;
@@ -93,6 +95,9 @@ int http_loop_close(void *cookie, curl_socket_t fd);
  * request->err says more. */
 void http_request_finish(struct http_request *request, CURLcode result);
 void http_request_free(struct http_request *request);
+/* Whether something of it is still to be sent although it may not be any more; then
+ * request->err says so. */
+bool http_request_forbidden(struct http_request *request);
 /* The first request in this state with a serial below limit, or NULL. */
 struct http_request *http_request_in(struct http *http, enum http_state state,
     uint64_t limit);

@@ -63,6 +63,23 @@ on_header(char *bytes, size_t size, size_t count, void *cookie)
 	return count;
 }
 
+/* The connection is there, the first byte comes next; also before libcurl repeats a
+ * request by itself. */
+static int
+on_before_send(void *cookie, char *to, char *from, int to_port, int from_port)
+{
+	struct http_request *request = cookie;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	/* of a cancelled one the cookie is no more */
+	return request->state == HTTP_CANCELLED || http_request_forbidden(request)
+	    ? CURL_PREREQFUNC_ABORT
+	    : CURL_PREREQFUNC_OK;
+}
+
 /* CURLOPT_TCP_KEEPCNT came only with libcurl 8.9; TCP_USER_TIMEOUT never. */
 static int
 on_socket(void *cookie, curl_socket_t fd, curlsocktype purpose)
@@ -109,6 +126,8 @@ set_callbacks(struct http_request *request)
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
+	(void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_before_send);
+	(void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
 	(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_loop_close);
 	(void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, request->http);
 }

@@ -18,6 +18,8 @@ struct kube {
 	struct http *http;
 	struct kube_credentials credentials;
 	struct kube_call *calls;
+	bool (*may_write)(const void *cookie);
+	const void *gate_cookie;
 };
 
 struct kube_call {
@@ -26,6 +28,7 @@ struct kube_call {
 
 	/* what to send */
 	char *method;
+	bool is_read;
 	char *url;
 	char *subject; /* "PUT /api/..." */
 	char *content_type;
@@ -102,6 +105,24 @@ kube_free(struct kube *kube)
 	mem_free(kube);
 }
 
+void
+kube_set_gate(
+    struct kube *kube, bool (*may_write)(const void *cookie), const void *cookie)
+{
+	kube->may_write = may_write;
+	kube->gate_cookie = cookie;
+}
+
+unsigned
+kube_writes_under_way(const struct kube *kube)
+{
+	unsigned count = 0;
+
+	for (const struct kube_call *call = kube->calls; call; call = call->next)
+		count += !call->is_read && call->request;
+	return count;
+}
+
 /* ---- one attempt ------------------------------------------------------------- */
 
 static void
@@ -112,15 +133,35 @@ wait_for(struct kube_call *call, double seconds)
 	ev_timer_start(call->kube->loop, &call->wait);
 }
 
+static bool
+may_send(void *cookie)
+{
+	const struct kube_call *call = cookie;
+	const struct kube *kube = call->kube;
+
+	return call->is_read || !kube->may_write || kube->may_write(kube->gate_cookie);
+}
+
+/* An err without a failure is none: an older token may do. */
+static int
+prepare(struct kube_call *call, struct err *err)
+{
+	if (!may_send(call))
+		return err_set(err, ECANCELED, "not sent: no longer allowed");
+	return kube_credentials_refresh(&call->kube->credentials, err);
+}
+
 /* Never calls done itself: it is also what kube_call begins with. */
 static void
 attempt(struct kube_call *call)
 {
 	struct kube *kube = call->kube;
 	double left = call->deadline - clock_seconds();
+	struct err err = {0};
 
-	if (kube_credentials_refresh(&kube->credentials, &call->err) < 0) {
-		(void)err_wrap(&call->err, "%s", call->subject);
+	if (prepare(call, &err) < 0) {
+		(void)err_wrap(&err, "%s", call->subject);
+		call->err = err;
 		wait_for(call, 0.);
 		return;
 	}
@@ -135,6 +176,7 @@ attempt(struct kube_call *call)
 	    .timeout_s = left > 0.001 ? left : 0.001,
 	    .idle_s = call->idle_s,
 	    .max_bytes = LIST_BYTES_MAX,
+	    .may_send = call->is_read ? NULL : may_send,
 	    .on_bytes = call->bytes ? on_bytes : NULL,
 	    .on_done = on_done,
 	    .cookie = call,
@@ -220,7 +262,7 @@ on_done(void *cookie, const struct http_answer *http)
 	call->request = NULL;
 	if (retry_401(call, http) || retry_later(call, http))
 		return;
-	kube_answer_decode(http, call->subject, strcmp(call->method, "GET") == 0, &answer);
+	kube_answer_decode(http, call->subject, call->is_read, &answer);
 	struct json_object *body = answer.body;
 	deliver(call, &answer);
 	json_cleanup(&body);
@@ -241,6 +283,7 @@ call_new(struct kube *kube, const char *method, const char *path, const char *qu
 		call->next->previous = call;
 	kube->calls = call;
 	call->method = mem_text(method);
+	call->is_read = strcmp(method, "GET") == 0;
 	call->url = mem_format("%s%s%s%s", kube->config.server, path,
 	    query && query[0] ? "?" : "", query ? query : "");
 	call->subject = mem_format("%s %s", method, path);

@@ -41,6 +41,22 @@ struct kube *kube_new(struct ev_loop *loop, struct kube_config *config,
 /* Cancels what still runs; fine from within any callback. */
 void kube_free(struct kube *kube);
 
+/* Whether calls that change something may be sent. may_write is asked about every call
+ * that is no GET: when it is made, each time it is tried again, before its first byte
+ * leaves, and whenever the loop comes back while a part of it is not sent (a process that
+ * was stopped meanwhile wakes up anywhere). When it says no, the call ends with status 0
+ * and ECANCELED. may_write only looks (at a clock), and must live as long as the client.
+ *
+ * What remains: a request whose last byte was with the kernel, or between the last
+ * question and that system call, when the permission ended. The network may deliver it up
+ * to TCP_USER_TIMEOUT (30 s) later, the server carry it out up to its own deadline (60 s)
+ * later. So a write must be conditional besides: on resourceVersion or UID, or on the name
+ * not being there. */
+void kube_set_gate(
+    struct kube *kube, bool (*may_write)(const void *cookie), const void *cookie);
+/* Calls that are no GET and wait for their answer: they may yet be carried out. */
+unsigned kube_writes_under_way(const struct kube *kube);
+
 /* One call. path starts with '/', query (already escaped, or NULL) comes behind
  * '?'. body may be NULL; its bytes are copied out at once. content_type NULL =
  * application/json. Retried inside, up to the deadline: 429 and 503 with

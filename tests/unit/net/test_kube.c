@@ -435,6 +435,153 @@ the_trust_is_read_again_all_of_it_or_none(void **state)
 	kube_credentials_release(&credentials);
 }
 
+/* ---- the gate ------------------------------------------------------------------ */
+
+static bool
+is_allowed(const void *cookie)
+{
+	return *(const bool *)cookie;
+}
+
+static void
+behind_a_closed_gate_only_reads_are_sent(void **state)
+{
+	SCRIPT(f, {200, NULL, OBJECT}, {200, NULL, OBJECT});
+	bool allowed = false;
+
+	kube_set_gate(f->kube, is_allowed, &allowed);
+	call(f, "PATCH", 5);
+	assert_int_equal(f->answer.status, 0);
+	assert_int_equal(f->answer.err.code, ECANCELED);
+	assert_string_equal(
+	    f->answer.err.text, "PATCH /api/v1/x: not sent: no longer allowed");
+	assert_false(f->answer.unknown_outcome);
+	assert_int_equal(f->server->requests, 0);
+	call(f, "GET", 5);
+	assert_true(f->answer.ok);
+	allowed = true;
+	call(f, "PATCH", 5);
+	assert_true(f->answer.ok);
+	assert_int_equal(f->server->requests, 2);
+}
+
+static void
+a_write_is_not_tried_again_when_the_gate_closed_meanwhile(void **state)
+{
+	SCRIPT(f, {429, "Retry-After: 1\r\n", STATUS("TooManyRequests")});
+	bool allowed = true;
+
+	kube_set_gate(f->kube, is_allowed, &allowed);
+	(void)kube_call(f->kube, "PUT", "/api/v1/x", NULL, NULL, NULL, 5, on_done, f);
+	assert_int_equal(kube_writes_under_way(f->kube), 1);
+	loop_for(f->loop, 0.2);
+	assert_int_equal(f->server->requests, 1);
+	assert_int_equal(kube_writes_under_way(f->kube), 0); /* it waits */
+	allowed = false;
+	assert_true(loop_until(f->loop, is_done, f, 5));
+	assert_int_equal(f->answer.err.code, ECANCELED);
+	assert_int_equal(f->server->requests, 1);
+}
+
+/* Told yes so many times, no from then on. */
+static bool
+is_allowed_for_a_while(const void *cookie)
+{
+	int *left;
+
+	memcpy(&left, cookie, sizeof(left));
+	return (*left)-- > 0;
+}
+
+/* The gate is asked at each step: whichever is the last one that it lets pass, the
+ * server gets the whole request or none. */
+static void
+a_gate_that_closes_at_any_question_keeps_the_request_here(void **state)
+{
+	SCRIPT(f, {200, NULL, OBJECT});
+	struct json_object *body = json_object_new_object();
+	int refused = 0;
+
+	json_put_text(body, "a", "b");
+	for (int questions = 0;; questions++) {
+		int left = questions;
+		int *cookie = &left;
+		assert_true(questions < 20);
+		f->done = 0;
+		kube_set_gate(f->kube, is_allowed_for_a_while, &cookie);
+		(void)kube_call(f->kube, "PUT", "/api/v1/x", NULL, NULL, body, 5, on_done, f);
+		assert_true(loop_until(f->loop, is_done, f, 5));
+		if (f->answer.ok)
+			break;
+		assert_int_equal(f->answer.err.code, ECANCELED);
+		assert_int_equal(f->server->requests, 0);
+		refused++;
+	}
+	assert_true(refused >= 2); /* when it was made, before the first byte */
+	assert_int_equal(f->server->requests, 1);
+	json_object_put(body);
+}
+
+static void
+close_gate(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	*(bool *)timer->data = false;
+}
+
+static void
+resume_server(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct fixture *f = timer->data;
+
+	(void)events;
+	for (int i = 0; i < SERVER_CONNECTIONS_MAX; i++)
+		if (f->server->connections[i].fd >= 0)
+			ev_io_start(loop, &f->server->connections[i].io);
+}
+
+static void
+stop_reading(struct fixture *f)
+{
+	for (int i = 0; i < SERVER_CONNECTIONS_MAX; i++)
+		if (f->server->connections[i].fd >= 0)
+			ev_io_stop(f->loop, &f->server->connections[i].io);
+}
+
+/* A body that is larger than all buffers on the way, a server that does not read: the
+ * gate closes with a part of the request sent. The rest never follows. */
+static void
+a_write_that_is_half_sent_when_the_gate_closes_is_never_completed(void **state)
+{
+	SCRIPT(f, {200, NULL, OBJECT}, {200, NULL, OBJECT});
+	char *text = mem_new(16 * 1024 * 1024 + 1, 1);
+	struct json_object *body = json_object_new_object();
+	bool allowed = true;
+	ev_timer closing, resuming;
+
+	memset(text, 'x', 16 * 1024 * 1024);
+	json_put_text(body, "a", text);
+	call(f, "GET", 5); /* a connection that the server can stop to read */
+	stop_reading(f);
+	f->done = 0;
+	kube_set_gate(f->kube, is_allowed, &allowed);
+	ev_timer_init(&closing, close_gate, 0.2, 0.);
+	closing.data = &allowed;
+	ev_timer_init(&resuming, resume_server, 0.4, 0.);
+	resuming.data = f;
+	(void)kube_call(f->kube, "PUT", "/api/v1/x", NULL, NULL, body, 10, on_done, f);
+	ev_timer_start(f->loop, &closing);
+	ev_timer_start(f->loop, &resuming);
+	assert_true(loop_until(f->loop, is_done, f, 8));
+	loop_for(f->loop, 0.2);
+	assert_int_equal(f->answer.err.code, ECANCELED);
+	assert_true(f->answer.unknown_outcome); /* something was sent */
+	assert_int_equal(f->server->requests, 1);
+	json_object_put(body);
+	mem_free(text);
+}
+
 /* ---- the rest ------------------------------------------------------------------ */
 
 static void
@@ -500,6 +647,10 @@ main(void)
 	    TEST(without_any_token_nothing_is_sent),
 	    TEST(the_token_is_read_again_when_it_is_due_and_kept_when_it_cannot_be),
 	    TEST(the_trust_is_read_again_all_of_it_or_none),
+	    TEST(behind_a_closed_gate_only_reads_are_sent),
+	    TEST(a_write_is_not_tried_again_when_the_gate_closed_meanwhile),
+	    TEST(a_gate_that_closes_at_any_question_keeps_the_request_here),
+	    TEST(a_write_that_is_half_sent_when_the_gate_closes_is_never_completed),
 	    TEST(the_client_may_be_freed_in_done),
 	    TEST(freeing_the_client_ends_its_calls),
 	    TEST(escapes_all_but_the_unreserved),
