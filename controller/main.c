@@ -8,12 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/lead.h"
 #include "controller/machines.h"
 #include "controller/measures.h"
-#include "controller/reconcile.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/num.h"
-#include "net/kube.h"
+#include "net/election.h"
 #include "table/key.h"
 
 static const char help[] =
@@ -31,6 +32,16 @@ static const char help[] =
     "  --health-address=ADDR     where /livez, /readyz and /metrics are answered, for\n"
     "                            the machine itself: 127.0.0.1:PORT (0 = nowhere)\n"
     "  --metrics-address=ADDR    where /metrics alone is, for the network: :PORT (0)\n"
+    "  --leader-elect=BOOL       true: of several controllers one works, by a Lease; false:\n"
+    "                            this one works, and must be the only one (true)\n"
+    "  --leader-elect-lease-duration=S, --leader-elect-renew-deadline=S,\n"
+    "  --leader-elect-retry-period=S\n"
+    "                            seconds: a leader that is silent for the first is no\n"
+    "                            leader any more, it stops itself after the second,\n"
+    "                            and tries every third (15, 10, 2)\n"
+    "  --leader-elect-resource-name=NAME, --leader-elect-resource-namespace=NAME\n"
+    "                            the Lease (staticip-controller, in the namespace of\n"
+    "                            the tables)\n"
     "  --log-level=LEVEL         debug, info, warn or error (info)\n"
     "  --help, --version\n"
     "\n"
@@ -42,7 +53,11 @@ struct options {
 	const char *health, *metrics; /* addresses, as given */
 	struct health_addresses addresses;
 	struct controller_options controller;
+	bool elect;
+	struct election_options election;
 };
+
+enum { DURATION_MAX_S = 3600 };
 
 static int
 parse_buckets(const char *text, struct options *options, struct err *err)
@@ -56,6 +71,56 @@ parse_buckets(const char *text, struct options *options, struct err *err)
 		return err_set(err, EINVAL, "--buckets: %s is not 1, 64 or 1024", text);
 	options->controller.buckets = (unsigned)number;
 	return 0;
+}
+
+/* --leader-elect alone is true. */
+static int
+parse_bool(const char *text, bool *ret, struct err *err)
+{
+	if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return err_set(err, EINVAL, "--leader-elect: '%s' is not true or false", text);
+	*ret = !text || strcmp(text, "true") == 0;
+	return 0;
+}
+
+/* "15", or "15s" as other controllers write it. */
+static int
+parse_duration(const char *text, const char *what, unsigned *ret, struct err *err)
+{
+	size_t length = strlen(text);
+	uint64_t number;
+
+	if (length > 1 && text[length - 1] == 's')
+		length--;
+	int rc = num_parse(text, length, DURATION_MAX_S, what, &number, err);
+	if (rc == 0)
+		*ret = (unsigned)number;
+	return rc;
+}
+
+static int
+parse_election(int option, const char *value, struct options *options, struct err *err)
+{
+	struct election_options *election = &options->election;
+
+	switch (option) {
+	case 'e':
+		return parse_bool(value, &options->elect, err);
+	case 'd':
+		return parse_duration(value, "--leader-elect-lease-duration", &election->lease_s, err);
+	case 'r':
+		return parse_duration(value, "--leader-elect-renew-deadline", &election->renew_s, err);
+	case 'p':
+		return parse_duration(value, "--leader-elect-retry-period", &election->retry_s, err);
+	case 'n':
+		election->name = value;
+		return key_label_valid(value) ? 0
+		    : err_set(err, EINVAL, "--leader-elect-resource-name: '%s' is no label", value);
+	default:
+		election->namespace = value;
+		return key_label_valid(value) ? 0
+		    : err_set(err, EINVAL, "--leader-elect-resource-namespace: '%s' is no namespace name", value);
+	}
 }
 
 static int
@@ -94,6 +159,13 @@ parse_option(int option, const char *value, struct options *options, struct err 
 	case 'M':
 		options->metrics = value;
 		return 0;
+	case 'e':
+	case 'd':
+	case 'r':
+	case 'p':
+	case 'n':
+	case 's':
+		return parse_election(option, value, options, err);
 	case 'l':
 		if (log_level_parse(value) < 0)
 			return err_set(err, EINVAL, "--log-level: '%s' is not debug, info, warn or error", value);
@@ -120,6 +192,12 @@ parse_options(int argc, char **argv, struct options *options, struct err *err)
 	    {"node-gone-seconds", required_argument, NULL, 'g'},
 	    {"health-address", required_argument, NULL, 'H'},
 	    {"metrics-address", required_argument, NULL, 'M'},
+	    {"leader-elect", optional_argument, NULL, 'e'},
+	    {"leader-elect-lease-duration", required_argument, NULL, 'd'},
+	    {"leader-elect-renew-deadline", required_argument, NULL, 'r'},
+	    {"leader-elect-retry-period", required_argument, NULL, 'p'},
+	    {"leader-elect-resource-name", required_argument, NULL, 'n'},
+	    {"leader-elect-resource-namespace", required_argument, NULL, 's'},
 	    {"log-level", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
 	int option;
@@ -137,7 +215,11 @@ parse_options(int argc, char **argv, struct options *options, struct err *err)
 	if (!rc)
 		rc = serve_address_parse(
 		    "metrics-address", options->metrics, &options->addresses.metrics, err);
-	return rc;
+	if (rc)
+		return rc;
+	if (!options->election.namespace)
+		options->election.namespace = options->controller.tables_namespace;
+	return election_check(&options->election, err);
 }
 
 static int
@@ -153,9 +235,23 @@ load_config(const struct options *options, struct kube_config *ret_config, struc
 static void
 on_signal(struct ev_loop *loop, struct ev_signal *watcher, int events)
 {
+	(void)loop;
 	(void)events;
 	log_line(LOG_LEVEL_INFO, "ending on signal %d", watcher->signum);
-	ev_break(loop, EVBREAK_ALL);
+	lead_end(watcher->data);
+}
+
+/* For the life of the loop: stopped, they would kill us in the middle of the end. */
+static void
+start_signals(struct ev_loop *loop, struct ev_signal signals[2], struct lead *lead)
+{
+	const int numbers[2] = {SIGTERM, SIGINT};
+
+	for (int i = 0; i < 2; i++) {
+		ev_signal_init(&signals[i], on_signal, numbers[i]);
+		signals[i].data = lead;
+		ev_signal_start(loop, &signals[i]);
+	}
 }
 
 static int
@@ -163,8 +259,10 @@ run(const struct options *options, struct err *err)
 {
 	struct kube_config config = {0};
 	struct ev_loop *loop = ev_default_loop(0);
-	struct ev_signal term;
-	struct ev_signal interrupt;
+	struct ev_signal signals[2];
+	const struct lead_options lead_options = {.config = &config,
+	    .controller = &options->controller,
+	    .election = options->elect ? &options->election : NULL};
 
 	if (!loop)
 		return err_set(err, ENOSYS, "cannot start the event loop");
@@ -173,22 +271,16 @@ run(const struct options *options, struct err *err)
 		return rc;
 	log_line(LOG_LEVEL_INFO, "staticip-controller " STATICIP_VERSION " for %s, tables in %s, %u buckets",
 	    config.server, options->controller.tables_namespace, options->controller.buckets);
-	struct kube *kube = kube_new(loop, &config, "staticip-controller/" STATICIP_VERSION);
-	struct controller *controller = NULL;
-	struct controller_health_spec health_spec = {
-	    .loop = loop, .addresses = options->addresses, .controller = &controller};
+	struct lead *lead = lead_new(loop, &lead_options, err);
+	struct controller_health_spec health_spec = {.loop = loop,
+	    .addresses = options->addresses, .controller = lead_controller(lead)};
 	struct controller_health *health = controller_health_new(&health_spec, err);
-	if (health)
-		controller = controller_new(loop, kube, &options->controller, err);
-	ev_signal_init(&term, on_signal, SIGTERM);
-	ev_signal_init(&interrupt, on_signal, SIGINT);
-	ev_signal_start(loop, &term);
-	ev_signal_start(loop, &interrupt);
+	start_signals(loop, signals, lead);
 	if (health)
 		(void)ev_run(loop, 0);
 	controller_health_free(health);
-	controller_free(controller);
-	kube_free(kube);
+	lead_free(lead);
+	kube_config_release(&config);
 	ev_loop_destroy(loop);
 	return -err->code;
 }
@@ -199,7 +291,10 @@ main(int argc, char **argv)
 	char host[256] = "staticip-controller";
 	struct options options = {.health = "0", .metrics = "0",
 	    .controller = {.tables_namespace = "staticip-tables", .buckets = 64,
-	        .node_gone_s = NODE_GONE_SECONDS, .instance = host}};
+	        .node_gone_s = NODE_GONE_SECONDS, .instance = host},
+	    .elect = true,
+	    .election = {.name = "staticip-controller",
+	        .lease_s = 15, .renew_s = 10, .retry_s = 2}};
 	struct err err = {0};
 
 	(void)gethostname(host, sizeof(host) - 1);
@@ -208,6 +303,8 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "staticip-controller: %s\n", err.text);
 		return 2;
 	}
+	scoped_free char *identity = election_identity(host);
+	options.election.identity = identity;
 	if (run(&options, &err)) {
 		log_line(LOG_LEVEL_ERROR, "%s", err.text);
 		return 1;

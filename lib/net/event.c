@@ -136,19 +136,6 @@ send_waiting(struct recorder *recorder)
 	}
 }
 
-/* metav1.MicroTime on the wire. */
-static void
-print_time(char *out, size_t size)
-{
-	struct timespec time = wall_time();
-	struct tm calendar;
-	char seconds[32];
-
-	(void)gmtime_r(&time.tv_sec, &calendar);
-	(void)strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &calendar);
-	(void)snprintf(out, size, "%s.%06ldZ", seconds, time.tv_nsec / 1000);
-}
-
 static struct json_object *
 encode_subject(const struct event_subject *subject)
 {
@@ -194,10 +181,10 @@ encode(struct recorder *recorder, const struct event_subject *subject, bool warn
     const char *reason, const char *action, const char *note)
 {
 	struct json_object *event = json_object_new_object();
-	char time[64];
+	char time[MICRO_TIME_BYTES];
 	char cut[NOTE_MAX];
 
-	print_time(time, sizeof(time));
+	clock_micro_time(time);
 	(void)snprintf(cut, sizeof(cut), "%s", note);
 	json_put_text(event, "apiVersion", "events.k8s.io/v1");
 	json_put_text(event, "kind", "Event");

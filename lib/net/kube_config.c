@@ -29,6 +29,25 @@ kube_config_release(struct kube_config *config)
 	*config = (struct kube_config){0};
 }
 
+void
+kube_config_copy(const struct kube_config *config, struct kube_config *ret_config)
+{
+	*ret_config = (struct kube_config){
+	    .server = mem_text(config->server),
+	    .server_name = mem_text(config->server_name),
+	    .insecure = config->insecure,
+	    .ca_file = mem_text(config->ca_file),
+	    .ca_pem = mem_text(config->ca_pem),
+	    .cert_file = mem_text(config->cert_file),
+	    .cert_pem = mem_text(config->cert_pem),
+	    .key_file = mem_text(config->key_file),
+	    .key_pem = mem_text(config->key_pem),
+	    .token_file = mem_text(config->token_file),
+	    .token = mem_text(config->token),
+	    .namespace = mem_text(config->namespace),
+	};
+}
+
 /* ---- in a pod (client-go rest/config.go, InClusterConfig) -------------------- */
 
 static int

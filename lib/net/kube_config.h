@@ -37,6 +37,8 @@ int kube_config_load(const char *path, const char *context,
 int kube_config_parse(const char *yaml, size_t length, const char *folder,
     const char *context, struct kube_config *ret_config, struct err *err);
 
+/* A copy of its own. */
+void kube_config_copy(const struct kube_config *config, struct kube_config *ret_config);
 /* NULL-safe, half-built is fine; the struct is empty again. */
 void kube_config_release(struct kube_config *config);
 

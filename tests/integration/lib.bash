@@ -38,17 +38,19 @@ start_apiserver() {
 		--secure-port 6443 --bind-address 127.0.0.1 --advertise-address 192.0.2.1 --authorization-mode RBAC \
 		--service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes.default.svc \
 		--service-account-key-file "$WORK/pki/sa.pub" --service-account-signing-key-file "$WORK/pki/sa.key" \
-		--endpoint-reconciler-type=none --token-auth-file "$WORK/pki/tokens" --disable-admission-plugins ServiceAccount
+		--endpoint-reconciler-type=none --token-auth-file "$WORK/pki/tokens" --disable-admission-plugins ServiceAccount \
+		--audit-policy-file "$WORK/pki/audit" --audit-log-path "$WORK/audit.json" --audit-log-mode blocking
 	wait_until 60 kubectl get --raw /readyz
 }
 
-# kubeconfig SERVER: as administrator, by token, like a pod's.
+# kubeconfig SERVER [TOKEN]: by token, like a pod's; as administrator, or as one of the
+# candidates whose writes the audit log has.
 kubeconfig() {
 	cat <<-EOK
 		apiVersion: v1
 		kind: Config
 		clusters: [{name: t, cluster: {server: "$1", insecure-skip-tls-verify: true}}]
-		users: [{name: u, user: {token: secret}}]
+		users: [{name: u, user: {token: ${2:-secret}}}]
 		contexts: [{name: c, context: {cluster: t, user: u}}]
 		current-context: c
 	EOK
@@ -57,7 +59,15 @@ kubeconfig() {
 start_control_plane() {
 	openssl genrsa -out "$WORK/pki/sa.key" 2048 2>/dev/null
 	openssl rsa -in "$WORK/pki/sa.key" -pubout -out "$WORK/pki/sa.pub" 2>/dev/null
-	echo 'secret,admin,1,"system:masters"' >"$WORK/pki/tokens"
+	printf '%s,%s,%s,"system:masters"\n' secret admin 1 secret-a candidate-a 2 secret-b candidate-b 3 secret-c candidate-c 4 >"$WORK/pki/tokens"
+	cat >"$WORK/pki/audit" <<-EOA
+		apiVersion: audit.k8s.io/v1
+		kind: Policy
+		omitStages: [RequestReceived]
+		rules:
+		- {level: Metadata, users: [candidate-a, candidate-b, candidate-c], verbs: [create, update, patch, delete]}
+		- {level: None}
+	EOA
 	kubeconfig $API >"$KUBECONFIG"
 	start etcd "$BIN/etcd" --data-dir "$WORK/etcd" --listen-client-urls http://127.0.0.1:2379 \
 		--advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync --log-level warn
@@ -73,8 +83,14 @@ fresh() {
 	kubectl create namespace "$NS" >/dev/null
 }
 
-start_controller() { # [KUBECONFIG]
-	start controller "$BUILD/staticip-controller" --kubeconfig="${1:-$KUBECONFIG}" --tables-namespace="$TABLES" --log-level=debug
+start_controller() { # [KUBECONFIG]: one by itself, which need not wait for a lease
+	start controller "$BUILD/staticip-controller" --kubeconfig="${1:-$KUBECONFIG}" --tables-namespace="$TABLES" --leader-elect=false --log-level=debug
+}
+# One of several: candidate a|b|c [SERVER]
+candidate() {
+	kubeconfig "${2:-$API}" "secret-$1" >"$WORK/kubeconfig-$1"
+	start "candidate-$1" "$BUILD/staticip-controller" --kubeconfig="$WORK/kubeconfig-$1" --tables-namespace="$TABLES" \
+		--leader-elect-lease-duration=6 --leader-elect-renew-deadline=3 --leader-elect-retry-period=1 --log-level=debug
 }
 start_agent() { # NODE [KUBECONFIG]
 	mkdir -p "$WORK/$1"
@@ -107,7 +123,7 @@ must_settle() {
 stop_all() {
 	local file
 	touch "$WORK/enough" # ends the loops of a test that failed
-	for file in "$WORK"/controller.pid "$WORK"/agent-*.pid "$WORK"/proxy*.pid; do
+	for file in "$WORK"/controller.pid "$WORK"/candidate-*.pid "$WORK"/agent-*.pid "$WORK"/proxy*.pid; do
 		[ ! -e "$file" ] || kill -s KILL "$(cat "$file")" 2>/dev/null || true
 		rm -f "$file"
 	done
