@@ -9,7 +9,19 @@ setup() {
 	BEFORE=$(wc -l <"$WORK/audit.json") # what earlier tests wrote
 	rm -f "$WORK"/candidate-?.log
 }
-teardown() { stop_all; }
+teardown() {
+	if [ -e "$WORK/churn.pid" ]; then churn_over KILL; fi
+	stop_all
+}
+# Changes for SECONDS in the background.
+churn() { start churn python3 "$REPO/tests/integration/churn.py" "$API" "$NS" "$1" 12; }
+churn_over() { # [SIGNAL]
+	local pid
+	pid=$(<"$WORK/churn.pid")
+	[ -z "${1:-}" ] || kill -s "$1" "$pid" 2>/dev/null || true
+	tail --pid="$pid" -f /dev/null
+	rm "$WORK/churn.pid"
+}
 
 lease() { kubectl get lease staticip-controller -n "$TABLES" -o "jsonpath={.spec.$1}"; }
 # Who has the lease, by its candidate's log: a, b or c.
@@ -27,6 +39,9 @@ another_leads() { # WHO-NOT
 	now=$(leader) && [ "$now" != "$1" ] || { echo "led by: $now"; return 1; }
 }
 says() { grep -qE "$2" "$WORK/candidate-$1.log"; } # CANDIDATE REGEX
+never_says() {
+	! says "$@" || { grep -E "$2" "$WORK/candidate-$1.log"; return 1; }
+}
 says_after() { tail -n +"$(($2 + 1))" "$WORK/candidate-$1.log" | grep -qE "$3"; } # CANDIDATE LINES REGEX
 lines() { wc -l <"$WORK/candidate-$1.log"; }
 
@@ -92,17 +107,144 @@ one_writer() { # [MINIMUM]
 	fresh asked
 	candidate a
 	wait_until 20 leads a
-	python3 "$REPO/tests/integration/churn.py" "$API" "$NS" 12 11 >/dev/null 3>&- & churn=$!
+	churn 12
 	candidate b
 	wait_until 10 says b 'the lease is held by '
 	sleep 2
 	kill_it TERM candidate-a
 	says a 'ending on signal 15'
-	! says a 'lease not given up'
+	never_says a 'lease not given up'
 	wait_until 20 leads b
 	# it was no end of a's 6 s that let b take the lease: b saw it free
 	says b 'the lease is held by nobody'
-	wait $churn
+	churn_over
 	works 99
 	one_writer 10
+}
+
+is_stopped() { grep -q '^State:.T ' "/proc/$1/status"; }
+# stop_behind SYSCALLS CANDIDATE: SIGSTOP as it comes back from one of its next calls of these.
+stop_behind() {
+	local pid tracer end=$((SECONDS + 20))
+	pid=$(<"$WORK/candidate-$2.pid")
+	while [ $SECONDS -lt $end ]; do
+		strace -qq -o /dev/null -p "$pid" -e "trace=$1" -e "inject=$1:signal=SIGSTOP:when=$((RANDOM % 40 + 1))" 3>&- &
+		tracer=$!
+		sleep 1
+		kill "$tracer"
+		wait "$tracer" || true
+		! is_stopped "$pid" || return 0
+	done
+	echo "candidate $2 was not stopped behind $1"
+	return 1
+}
+
+@test "a controller that ends in order exits with 0, a leader with the lease given up" {
+	# Goal: SIGTERM after 3 s, to one that leads, then to one that follows.
+	fresh in-order
+	timeout --preserve-status -s TERM 3 "$BUILD/staticip-controller" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" 2>"$WORK/candidate-x.log"
+	says x 'leading as'
+	[ -z "$(lease holderIdentity)" ]
+	[ "$(lease leaseDurationSeconds)" = 1 ]
+	candidate a
+	wait_until 20 leads a
+	timeout --preserve-status -s TERM 3 "$BUILD/staticip-controller" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" 2>"$WORK/candidate-x.log"
+	never_says x 'leading as'
+	leads a
+}
+
+@test "a leader that is stopped amid its work and wakes up after its successor has worked writes nothing" {
+	# Goal: SIGSTOP under 50 and more changes a second, for longer than the lease: with what it
+	# read and has not looked at, with what it has half sent, or anywhere. The successor works;
+	# SIGCONT. What the old one had in mind is not sent, it follows.
+	fresh stopped
+	candidate a
+	candidate b
+	wait_until 20 leader
+	churn 50
+	for calls in read,recvfrom write,sendto epoll_wait,epoll_ctl; do
+		old=$(leader)
+		[ "$old" = a ] && new=b || new=a
+		before=$(lines $new) was=$(lines "$old")
+		sleep "0.$((RANDOM % 1000))"
+		stop_behind $calls "$old"
+		wait_until 30 says_after $new "$before" 'synced: '
+		leads $new
+		before=$(lines $new)
+		wait_until 20 says_after $new "$before" ': (AddressConflict|TargetNotFound): ' # it tells what it did
+		kill_it CONT "candidate-$old"
+		wait_until 20 says_after "$old" "$was" 'not leading any more'
+		wait_until 20 says_after "$old" "$was" 'the lease is held by '
+		leads $new
+	done
+	churn_over
+	[ "$(lease leaseTransitions)" = 3 ]
+	works 99
+	one_writer 100
+}
+
+listens() { ss -ltn "sport = :$1" | grep -q LISTEN; }
+start_proxy() {
+	start proxy python3 "$REPO/tests/integration/cut_proxy.py" 7443 6443 7
+	wait_until 10 listens 7443
+	kill_it USR1 proxy & # it shall not cut by itself
+	sleep 0.2
+}
+
+# cut_off HOW BACK-HOW NUMBER: the leader a is, behind the proxy; b follows, then works;
+# a comes back and follows. Then b ends, and a leads again.
+cut_off() {
+	local was
+	was=$(lines a)
+	$1
+	wait_until 20 says_after a "$was" 'not leading any more: the lease .* was not renewed for 3 s'
+	wait_until 30 leads b
+	works "$3"
+	was=$(lines a)
+	$2
+	wait_until 20 says_after a "$was" 'the lease is held by '
+	leads b
+	works $(($3 + 1))
+	leads b
+	kill_it TERM candidate-b
+	wait_until 20 leads a
+	works $(($3 + 2))
+}
+stop_proxy() { kill_it STOP proxy; }
+wake_proxy() { kill_it CONT proxy; }
+kill_proxy() { kill_it KILL proxy; }
+
+@test "a leader that is cut off from the API server ends to lead, and comes back as a follower" {
+	# Goal: requests that are never answered, then connections that are refused.
+	fresh cut-off
+	start_proxy
+	candidate a https://127.0.0.1:7443
+	wait_until 20 leads a
+	works 1
+	candidate b
+	wait_until 10 says b 'the lease is held by '
+	cut_off stop_proxy wake_proxy 2
+	was=$(lines b)
+	candidate b
+	wait_until 10 says_after b "$was" 'the lease is held by '
+	cut_off kill_proxy start_proxy 5
+	one_writer
+}
+
+@test "a Lease that is deleted or taken by hand is respected" {
+	# Goal: a leader whose Lease is gone makes it again; one whose Lease names another ends at
+	# once, and waits for that one's time by its own clock, whatever the times in it say.
+	fresh by-hand
+	candidate a
+	wait_until 20 leads a
+	kubectl delete lease staticip-controller -n "$TABLES" >/dev/null
+	wait_until 20 leads a
+	never_says a 'not leading any more'
+	was=$(lines a)
+	kubectl patch lease staticip-controller -n "$TABLES" --type merge -p \
+		'{"spec":{"holderIdentity":"somebody","leaseDurationSeconds":5,"renewTime":"1999-01-01T00:00:00.000000Z"}}' >/dev/null
+	wait_until 20 says_after a "$was" "not leading any more: the lease .* was taken from us; it is held by 'somebody'"
+	[ "$(lease holderIdentity)" = somebody ]
+	wait_until 20 leads a
+	works 1
 }
