@@ -12,7 +12,9 @@ controller_account=system:serviceaccount:$SYSTEM:staticip-controller
 @test "helm installed it, and controller and agents are ready" {
 	equal "helm's status" "$(helm status staticip -n $SYSTEM -o json | jq -r .info.status)" deployed
 	system_ready
-	equal "controllers" "$(system_pods controller | wc -l)" 1
+	equal "controllers" "$(system_pods controller | wc -l)" 2
+	equal "nodes with a controller" "$(kubectl -n $SYSTEM get pods -l app.kubernetes.io/component=controller -o 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort | xargs)" "n1 n2"
+	contains "who has the lease" "$(kubectl -n $TABLES get lease staticip-controller -o 'jsonpath={.spec.holderIdentity}')" '^[^ ]+_[0-9a-f]{16}$'
 	equal "nodes with an agent" "$(kubectl -n $SYSTEM get pods -l app.kubernetes.io/component=agent -o 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort | xargs)" "n1 n2"
 	equal "containers with root rights beyond their user" "$(kubectl -n $SYSTEM get pods -o json |
 		jq -r '.items[].spec.containers[].securityContext | select(.privileged or .allowPrivilegeEscalation or .capabilities.drop != ["ALL"])')" ""
@@ -117,6 +119,11 @@ may() {
 		"$(kubectl auth can-i "$3" "${4%%/*}" --subresource="$sub" --as "$1" -n "${5:-default}" 2>/dev/null || true)" "$2"
 }
 
+# may_named ACCOUNT YES-OR-NO VERB RESOURCE/NAME NAMESPACE
+may_named() {
+	equal "$1 may $3 $4 in $5" "$(kubectl auth can-i "$3" "$4" --as "$1" -n "$5" 2>/dev/null || true)" "$2"
+}
+
 # Goal: who takes an agent over can read tables and write events, and nothing else.
 @test "the agent may read tables and write events, and no more" {
 	local verb
@@ -153,7 +160,7 @@ may() {
 	equal "its own spec" "$(as_agent n1)" 403
 }
 
-# Goal: the controller writes tables, status and events, and nothing else.
+# Goal: the controller writes tables, status, events and its Lease, and nothing else.
 @test "the controller may write tables, statuses and events, and no more" {
 	local verb
 	for verb in create update patch delete; do may $controller_account no $verb pods; done
@@ -168,6 +175,13 @@ may() {
 	may $controller_account no get secrets $TABLES
 	may $controller_account no list secrets
 	may $controller_account no create pods/exec
+	may $controller_account yes create leases.coordination.k8s.io $TABLES
+	for verb in get update; do
+		may_named $controller_account yes $verb leases.coordination.k8s.io/staticip-controller $TABLES
+		may_named $controller_account no $verb leases.coordination.k8s.io/other $TABLES
+		may_named $controller_account no $verb leases.coordination.k8s.io/staticip-controller kube-system
+	done
+	may_named $controller_account no delete leases.coordination.k8s.io/staticip-controller $TABLES
 }
 
 # Goal: an upgrade without a change is none.
