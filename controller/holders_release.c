@@ -72,7 +72,7 @@ on_looked(void *cookie, const struct kube_answer *answer)
 {
 	struct claimant *claimant = cookie;
 	struct holders *holders = claimant->holders;
-	const char *uid = answer->ok ? json_path_text(answer->body, "metadata.uid") : NULL;
+	const char *uid = answer->ok ? world_pod_uid(answer->body) : NULL;
 
 	claimant->asking = NULL;
 	claimant->ask_after = holders->now + look_again_s;

@@ -334,17 +334,19 @@ on_pod(void *cookie, const struct object_id *id, struct json_object *object)
 	scoped_free char *pod = mem_format("%s/%s", id->namespace, id->name);
 
 	world_pod_changed(controller->world, id, object);
-	holders_pod_touched(controller->holders, pod, id->uid);
+	holders_pod_touched(controller->holders, pod, world_pod_uid(object));
 }
 
 static void
 on_pod_gone(void *cookie, const struct object_id *id)
 {
 	struct controller *controller = cookie;
+	const struct pod *gone = world_find_pod(controller->world, id->namespace, id->name);
 	scoped_free char *pod = mem_format("%s/%s", id->namespace, id->name);
+	scoped_free char *uid = mem_text(gone ? gone->uid : id->uid);
 
 	world_pod_gone(controller->world, id);
-	holders_pod_touched(controller->holders, pod, id->uid);
+	holders_pod_touched(controller->holders, pod, uid);
 }
 
 static void

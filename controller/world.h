@@ -80,6 +80,10 @@ void world_stateful_set_gone(void *cookie, const struct object_id *id);
 void world_pod_changed(void *cookie, const struct object_id *id, struct json_object *object);
 void world_pod_gone(void *cookie, const struct object_id *id);
 
+/* The UID by which a node knows the pod: a static pod's is the hash of its manifest, which
+ * its mirror in the API carries as an annotation. The object's memory, or NULL. */
+const char *world_pod_uid(struct json_object *object);
+
 /* Marks. */
 void world_want_arbitration(struct world *world, struct declared *declared);
 void world_want_report(struct world *world, struct declared *declared);

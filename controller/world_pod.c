@@ -79,13 +79,35 @@ controlling_owner(struct json_object *object)
 	return NULL;
 }
 
+static const char *
+annotation(struct json_object *object, const char *key)
+{
+	struct json_object *annotations = json_path(object, "metadata.annotations");
+	struct json_object *value = NULL;
+
+	return annotations && json_object_object_get_ex(annotations, key, &value) &&
+	        json_object_is_type(value, json_type_string)
+	    ? json_object_get_string(value) : NULL;
+}
+
+/* pkg/kubelet/types/pod_update.go: ConfigMirrorAnnotationKey, ConfigHashAnnotationKey. */
+const char *
+world_pod_uid(struct json_object *object)
+{
+	const char *hash = annotation(object, "kubernetes.io/config.hash");
+
+	if (hash && hash[0] && annotation(object, "kubernetes.io/config.mirror"))
+		return hash;
+	return json_path_text(object, "metadata.uid");
+}
+
 static struct pod *
 decode_pod(const struct object_id *id, struct json_object *object)
 {
 	struct pod *pod = mem_new(1, sizeof(*pod));
 
 	pod->key = mem_format("%s/%s", id->namespace, id->name);
-	pod->uid = mem_text(id->uid);
+	pod->uid = mem_text(world_pod_uid(object));
 	pod->node = mem_text(json_path_text(object, "spec.nodeName"));
 	pod->owner = controlling_owner(object);
 	pod->terminating = json_path_text(object, "metadata.deletionTimestamp") != NULL;

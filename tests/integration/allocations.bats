@@ -2,7 +2,10 @@
 # What the API server itself says about a StaticIPAllocation: defaults, refusals, columns.
 
 setup() { load lib.bash; }
-teardown() { stop_all; }
+teardown() {
+	stop_all
+	kubectl delete nodes,staticipnodes,staticipblocks --all >/dev/null 2>&1 || true
+}
 
 # apply MORE: an allocation with more keys of spec.
 apply() {
@@ -60,6 +63,7 @@ in_table() { grep -qrF -- "$1" "$WORK/n1/table/"; }
 
 @test "with the controller away a pod waits in vain, and takes its address when it may" {
 	fresh available
+	kubectl apply -f - >/dev/null <<<'{apiVersion: v1, kind: Node, metadata: {name: n1}}'
 	start_controller
 	start_agent n1
 	apply '' >/dev/null

@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# Static pods: the kubelet and its runtime know them by the hash of their manifest, the API by
+# another UID.
+
+setup() {
+	load lib.bash
+	fresh "static$BATS_TEST_NUMBER"
+}
+teardown() {
+	stop_all
+	kubectl delete pods -n "$NS" --all --force --grace-period=0 >/dev/null 2>&1 || true
+	kubectl delete nodes,staticipnodes,staticipblocks --all >/dev/null 2>&1 || true
+}
+
+# mirror: the pod as the kubelet of n1 shows it to the API server.
+mirror() {
+	kubectl apply -f - >/dev/null <<<"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: $NS, annotations: {
+			kubernetes.io/config.mirror: h4sh, kubernetes.io/config.hash: h4sh, kubernetes.io/config.source: file}},
+		spec: {nodeName: n1, automountServiceAccountToken: false, containers: [{name: c, image: x}]}}"
+}
+granted_to() { [ "$(kubectl get staticipnode n1 -o json | jq -r '.spec.rows[]? | select(.state=="Granted") | .uid')" = "$1" ]; }
+revoked_is() { [ "$(kubectl get staticipnode n1 -o json | jq -r '.spec.revoked[]?.uid')" = "$1" ]; }
+
+@test "a static pod has its grant by the hash of its manifest, also when its mirror is made again" {
+	kubectl apply -f - >/dev/null <<<'{apiVersion: v1, kind: Node, metadata: {name: n1}}'
+	start_controller
+	start_agent n1
+	kubectl apply -f - >/dev/null <<<"{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: a, namespace: $NS},
+		spec: {network: podnet, targetRef: {kind: Pod, name: p}, addresses: [{ips: [10.81.0.1/24]}]}}"
+	mirror
+	wait_until 20 granted_to h4sh
+	kubectl delete pod -n "$NS" p --force --grace-period=0 >/dev/null 2>&1
+	wait_until 20 eval '! granted_to h4sh' # the pod is gone, as far as the API knows
+	mirror
+	wait_until 20 granted_to h4sh
+	revoked_is ''
+}
