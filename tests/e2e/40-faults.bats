@@ -223,20 +223,20 @@ files() { (cd "$(folder 1)/table/$BUCKETS" && stat -c '%n %i %y' -- *); }
 
 no_agent() { equal "agents" "$(processes staticip-agent)" ""; }
 
-# Goal: the plugin needs no agent. The DaemonSet is told to run nowhere: SIGTERM to all.
-@test "without agents the tables stay and a pod starts with its address" {
-	local before
+# Goal: a pod that has its grant needs no agent to be made again. The DaemonSet is told to run
+# nowhere: SIGTERM to all.
+@test "without agents the tables stay, and a pod is made again with its address" {
+	local before sandbox_made
 	alone
-	allocation lone Pod/lone <<<"addresses: [{ips: [$V4.7/16]}]" | apply
-	wait_rows lone "$V4.7/16"
+	{ allocation lone Pod/lone <<<"addresses: [{ips: [$V4.7/16]}]"; a_pod lone n1; } | apply
+	running lone
 	before=$(files)
 	kubectl -n $SYSTEM patch daemonset staticip-agent --type merge -p '{"spec":{"template":{"spec":{"nodeSelector":{"e2e":"nowhere"}}}}}' >/dev/null
 	run wait_until 30 no_agent
 	same_but_for "inode and time of each file" "$before" "$(files)" nothing
-	a_pod lone n1 | apply
-	running lone && has_addresses lone "$V4.7/16" && status_of_pod=0 || status_of_pod=1
+	{ kill_sandbox 1 lone >/dev/null && running lone && wait_until 20 has_addresses lone "$V4.7/16"; } && sandbox_made=0 || sandbox_made=1
 	kubectl -n $SYSTEM patch daemonset staticip-agent --type merge -p '{"spec":{"template":{"spec":{"nodeSelector":{"e2e":null}}}}}' >/dev/null
 	[ "$status" = 0 ] || fail "$output"
 	system_ready
-	equal "the pod's start" "$status_of_pod" 0
+	equal "the pod made again" "$sandbox_made" 0
 }
