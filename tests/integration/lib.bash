@@ -34,7 +34,7 @@ kill_it() { # SIGNAL NAME
 }
 
 start_apiserver() {
-	start apiserver "$BIN/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --cert-dir "$WORK/pki" \
+	start apiserver "$BIN/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --etcd-compaction-interval=0 --cert-dir "$WORK/pki" \
 		--secure-port 6443 --bind-address 127.0.0.1 --advertise-address 192.0.2.1 --authorization-mode RBAC \
 		--service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes.default.svc \
 		--service-account-key-file "$WORK/pki/sa.pub" --service-account-signing-key-file "$WORK/pki/sa.key" \
