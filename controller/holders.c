@@ -473,7 +473,12 @@ holders_new(const struct holders_spec *spec)
 	scoped_free char *maps =
 	    mem_format("/api/v1/namespaces/%s/configmaps", spec->tables_namespace);
 
+	static const double handshake_bounds[] = {
+	    0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600};
+
 	holders->spec = *spec;
+	holders->handshakes.bounds = handshake_bounds;
+	holders->handshakes.bound_count = sizeof(handshake_bounds) / sizeof(handshake_bounds[0]);
 	holders->tables_namespace = mem_text(spec->tables_namespace);
 	holders->wants = wants_make();
 	holders->claimants = tree_make(compare_claimants);

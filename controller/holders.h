@@ -78,10 +78,22 @@ enum holder_state holders_state(
 bool holders_find(const struct holders *holders, const char *domain, const struct ip *ip,
     struct held_summary *ret_held);
 
+/* What showed that an address is free (holders_release.c). */
+enum proof {
+	PROOF_NONE,
+	PROOF_ANSWERED,
+	PROOF_OUT_OF_SERVICE,
+	PROOF_NODE_GONE,
+	PROOF_AFTER_GRACE,
+	PROOF_BY_HAND,
+	PROOFS,
+};
+
 /* Counters for metrics. */
 struct holders_counts {
 	size_t entries, nodes, pods[HOLDER_LEAVING + 1];
-	uint64_t released_answered, released_asserted, adopted, contradictions;
+	uint64_t released[PROOFS]; /* pods */
+	uint64_t adopted, contradictions;
 	bool rebuilding;
 };
 struct holders_counts holders_count(const struct holders *holders);

@@ -1,6 +1,10 @@
 #include "controller/holders_measures.h"
 
+#include <time.h>
+
 #include "controller/holders_private.h"
+#include "core/mem.h"
+#include "net/clock.h"
 
 void
 holders_watches(
@@ -28,6 +32,36 @@ measure_pods(const struct holders_counts *counts, struct metrics *metrics)
 		    states[i].name, NULL);
 }
 
+static void
+begin_holds(struct metrics *metrics)
+{
+	metrics_family(metrics, "staticip_hold_timestamp_seconds", METRIC_GAUGE,
+	    "A pod is gone or has ended, and nothing shows that its addresses are free: since when "
+	    "(Unix time), and what would free them.");
+}
+
+/* Addresses that nobody can have until somebody acts: each by name, as many as a person can
+ * look at. */
+static void
+measure_holds(const struct holders *holders, struct metrics *metrics)
+{
+	size_t count = holders->timed.count;
+	scoped_free void **timed = tree_items(&holders->timed);
+	unsigned told = 0;
+
+	for (size_t i = 0; i < count && told < HOLDS_MEASURED_MAX; i++) {
+		const struct claimant *claimant = timed[i];
+		if (!claimant->stuck)
+			continue;
+		if (told++ == 0)
+			begin_holds(metrics);
+		metrics_value(metrics,
+		    (double)(time(NULL) - (time_t)(clock_seconds() - claimant->over_since)), "pod",
+		    claimant->pod, "uid", claimant->uid, "node", claimant->node, "words",
+		    claimant->why ? claimant->why : "", NULL);
+	}
+}
+
 void
 holders_metrics(const struct holders *holders, struct metrics *metrics)
 {
@@ -48,8 +82,12 @@ holders_metrics(const struct holders *holders, struct metrics *metrics)
 	metrics_one(metrics, "staticip_nodes", METRIC_GAUGE,
 	    "Nodes with a StaticIPNode, or with pods that need one.", (double)counts.nodes);
 	metrics_family(metrics, "staticip_releases_total", METRIC_COUNTER,
-	    "Pods whose addresses became free, by proof: the node's agent answered, or somebody "
+	    "Pods whose addresses became free, by proof: the node's agent answered, or it was "
 	    "asserted that the pod is gone.");
-	metrics_value(metrics, (double)counts.released_answered, "proof", "answered", NULL);
-	metrics_value(metrics, (double)counts.released_asserted, "proof", "asserted", NULL);
+	for (enum proof proof = PROOF_ANSWERED; proof < PROOFS; proof++)
+		metrics_value(metrics, (double)counts.released[proof], "proof", proof_name(proof), NULL);
+	metrics_family(metrics, "staticip_handshake_seconds", METRIC_HISTOGRAM,
+	    "From a revocation to the answer of the node's agent that the pod is not busy.");
+	metrics_histogram(metrics, &holders->handshakes, NULL);
+	measure_holds(holders, metrics);
 }

@@ -181,6 +181,19 @@ is_busy(const struct stored *stored, const char *uid)
 	return false;
 }
 
+/* Of revocations that this process has seen unanswered. */
+static void
+measure_handshake(struct claimant *claimant)
+{
+	if (!claimant->answered && claimant->revoked_at <= 0) {
+		claimant->revoked_at = clock_seconds();
+	} else if (claimant->answered && claimant->revoked_at > 0) {
+		histogram_observe(&claimant->holders->handshakes,
+		    clock_seconds() - claimant->revoked_at);
+		claimant->revoked_at = 0;
+	}
+}
+
 static void
 read_revocation(struct holders *holders, struct json_object *item, const struct stored *stored)
 {
@@ -200,6 +213,7 @@ read_revocation(struct holders *holders, struct json_object *item, const struct 
 		claimant->revoked_serial = asked;
 	claimant->answered = answer_counts(stored, &answered) &&
 	    answered >= claimant->revoked_serial && !is_busy(stored, uid);
+	measure_handshake(claimant);
 }
 
 static void
@@ -223,8 +237,10 @@ forget_serials(const struct desk *desk)
 
 	for (size_t i = 0; i < count; i++) {
 		struct claimant *claimant = claimants[i];
-		if (!claimant->revoked)
+		if (!claimant->revoked) {
 			claimant->revoked_serial = 0;
+			claimant->revoked_at = 0;
+		}
 	}
 }
 

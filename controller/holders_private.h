@@ -7,6 +7,7 @@
 #include "controller/store.h"
 #include "controller/wants.h"
 #include "core/tree.h"
+#include "net/metrics.h"
 
 /* Annotations of a StaticIPNode: what is left of its Node when that is gone. */
 #define NODE_UID_NOTE "staticip.dev/node-uid"
@@ -33,6 +34,7 @@ struct claimant {
 	bool revoked, silenced;
 	uint64_t revoked_serial; /* the first that we saw it revoked in */
 	bool answered;           /* and not busy */
+	double revoked_at;       /* when it was first seen revoked and not answered; 0 = measured */
 
 	/* a direct look whether it is gone */
 	struct kube_call *asking;
@@ -88,6 +90,7 @@ struct holders {
 	unsigned unknown; /* addresses that nodes reported and the ledger did not know, so far */
 	double now;
 	struct holders_counts counts;
+	struct histogram handshakes; /* from a revocation to its answer */
 };
 
 /* holders.c */
@@ -142,7 +145,9 @@ bool desk_looked(struct desk *desk);
  * once for each sentence. */
 void claimant_tell(struct claimant *claimant);
 /* An event on the node of a pod whose addresses pass on by assertion. */
-void claimant_tell_released(const struct claimant *claimant, const char *how);
+void claimant_tell_released(const struct claimant *claimant, enum proof how);
+/* For people and for metrics. */
+const char *proof_name(enum proof proof);
 
 /* node_plan.c: pure */
 /* What the node's StaticIPNode shall be; NULL: as it is. drop: revocations that can go

@@ -17,13 +17,12 @@
 static const double look_deadline_s = 10;
 static const double look_again_s = 1;
 static const double patience_s = 3;
-static const char answered[] = "the node's agent has answered";
 
 static bool is_over(struct claimant *claimant, const struct pod *pod);
 static const struct held *placed_entry(const struct claimant *claimant);
-static const char *proof(struct claimant *claimant, const struct held *placed);
+static enum proof proof(struct claimant *claimant, const struct held *placed);
 static void watch_stuck(struct claimant *claimant, bool unproven);
-static void set_free(struct claimant *claimant, const struct held *placed, const char *how);
+static void set_free(struct claimant *claimant, const struct held *placed, enum proof how);
 static void release(struct claimant *claimant, bool placed_too);
 static char *what_ends_it(const struct claimant *claimant, const struct held *placed, bool over);
 
@@ -42,7 +41,7 @@ claimant_let_go(struct claimant *claimant)
 	}
 	if (!over && !pod)
 		return; /* a pod that our watch has not brought yet looks like this, too */
-	const char *how = over && placed ? proof(claimant, placed) : NULL;
+	enum proof how = over && placed ? proof(claimant, placed) : PROOF_NONE;
 	holders_say(claimant->holders, WORD_REVOKE, claimant, what_ends_it(claimant, placed, over));
 	watch_stuck(claimant, over && placed && !how);
 	if (how)
@@ -162,9 +161,12 @@ released_by_hand(const struct claimant *claimant)
 	return false;
 }
 
-static const char *
+static enum proof
 asserted(const struct claimant *claimant, const struct held *placed)
 {
+	static const enum proof proofs[] = {[ASSERTION_NONE] = PROOF_NONE,
+	    [ASSERTION_OUT_OF_SERVICE] = PROOF_OUT_OF_SERVICE,
+	    [ASSERTION_NODE_GONE] = PROOF_NODE_GONE, [ASSERTION_AFTER_GRACE] = PROOF_AFTER_GRACE};
 	const struct holders *holders = claimant->holders;
 	double grace_s;
 	bool with_grace = after_grace(claimant, placed, &grace_s);
@@ -172,36 +174,34 @@ asserted(const struct claimant *claimant, const struct held *placed)
 	    placed->node_uid, with_grace, grace_s, holders->now);
 
 	if (released_by_hand(claimant))
-		return "Released";
+		return PROOF_BY_HAND;
 	if (assertion == ASSERTION_NONE || !desk_looked(desk_find(holders, claimant->node)))
-		return NULL;
-	return assertion_name(assertion);
+		return PROOF_NONE;
+	return proofs[assertion];
 }
 
-/* The words for how it is proven, or NULL. Sets what the revocation has to say. */
-static const char *
+/* Sets what the revocation has to say, too. */
+static enum proof
 proof(struct claimant *claimant, const struct held *placed)
 {
 	struct holders *holders = claimant->holders;
-	const char *words = asserted(claimant, placed);
+	enum proof how = asserted(claimant, placed);
 
 	if (claimant->answered &&
 	    machine_same(holders->spec.machines, placed->node, placed->node_uid))
-		return answered;
-	claimant->silence = claimant->silence || words != NULL;
-	return words && claimant->silenced ? words : NULL;
+		return PROOF_ANSWERED;
+	claimant->silence = claimant->silence || how != PROOF_NONE;
+	return claimant->silenced ? how : PROOF_NONE;
 }
 
 static void
-set_free(struct claimant *claimant, const struct held *placed, const char *how)
+set_free(struct claimant *claimant, const struct held *placed, enum proof how)
 {
-	struct holders_counts *counts = &claimant->holders->counts;
-
 	if (!claimant->freed) {
 		log_line(LOG_LEVEL_INFO, "addresses of pod %s (UID %s) on node %s are free: %s",
-		    claimant->pod, claimant->uid, placed->node, how);
-		*(how == answered ? &counts->released_answered : &counts->released_asserted) += 1;
-		if (how != answered)
+		    claimant->pod, claimant->uid, placed->node, proof_name(how));
+		claimant->holders->counts.released[how]++;
+		if (how != PROOF_ANSWERED)
 			claimant_tell_released(claimant, how);
 	}
 	claimant->freed = true;

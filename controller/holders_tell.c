@@ -38,14 +38,25 @@ claimant_tell(struct claimant *claimant)
 	    claimant->why);
 }
 
+const char *
+proof_name(enum proof proof)
+{
+	static const char *const names[PROOFS] = {[PROOF_NONE] = "None",
+	    [PROOF_ANSWERED] = "Answered", [PROOF_OUT_OF_SERVICE] = "OutOfService",
+	    [PROOF_NODE_GONE] = "NodeGone", [PROOF_AFTER_GRACE] = "AfterGrace",
+	    [PROOF_BY_HAND] = "Released"};
+
+	return names[proof];
+}
+
 /* On the node whose pod lost its addresses without the node's answer. */
 void
-claimant_tell_released(const struct claimant *claimant, const char *how)
+claimant_tell_released(const struct claimant *claimant, enum proof how)
 {
 	const struct stored *node = store_find(claimant->holders->nodes, claimant->node);
 	scoped_free char *note = mem_format("the addresses of pod %s (UID %s) pass on without this "
 	    "node's answer: %s. When the node returns, its agent cuts that pod off",
-	    claimant->pod, claimant->uid, how);
+	    claimant->pod, claimant->uid, proof_name(how));
 	struct event_subject subject = {.api_version = "staticip.dev/v1alpha1",
 	    .kind = "StaticIPNode", .name = claimant->node, .uid = node ? node->uid : NULL};
 

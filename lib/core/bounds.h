@@ -48,6 +48,8 @@ enum {
 	GRANTS_MAX = 1024,
 	GRANT_WORDS_MAX = 512,
 	EPOCH_MAX = 64,
+	/* Holds that /metrics names one by one. */
+	HOLDS_MEASURED_MAX = 100,
 	/* One annotation: the API server takes 256 KiB for all of an object. */
 	ANNOTATION_MAX = 64 * 1024,
 	/* Addresses of one revocation: ENTRY_IPS_MAX on each of some networks. */
