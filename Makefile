@@ -173,8 +173,14 @@ $(TOOL_BIN:%=%.o): CPPFLAGS_LAYER := $(call pkg_cflags,$(PKG_table))
 $(TOOL_BIN): %: %.o $(call archives,table)
 	$(Q)echo "  LD      $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $< $(filter %.a,$^) $(LIBS_table)
+# The watcher of addresses links nothing of ours: a fault of ours would hide another.
+WATCHER_SRC := $(sort $(wildcard tests/watcher/*.c))
+WATCHER := $(O)/tests/watcher/watcher
+$(WATCHER): $(WATCHER_SRC) $(wildcard tests/watcher/*.h) $(PROBED)
+	$(Q)mkdir -p $(@D); echo "  CCLD    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -pie -pthread -o $@ $(WATCHER_SRC)
 .PHONY: tools
-tools: $(TOOL_BIN)
+tools: $(TOOL_BIN) $(WATCHER)
 
 # ---- fuzzers: tests/fuzz/LAYER/fuzz_PARSER.c, corpus beside -----------------
 

@@ -2,7 +2,7 @@
 # Every test, in stages; what a stage prints is in build/test-logs/STAGE.log, and is
 # shown when it fails. The last line is "N passed, N failed".
 #   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized stress reference runtime steady
-#                               fuzz model client integration e2e
+#                               fuzz model client integration watcher e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/test-logs
@@ -55,6 +55,7 @@ run_stage() {
 	model) stage model "the hand-over of addresses, searched to the end; each rule switched off" tests/model/run.sh ;;
 	client) stage client "the API client against a real API server" tests/integration/net_watch.sh ;;
 	integration) stage integration "controller and agents against a real API server, with faults" tests/integration/run.sh ;;
+	watcher) stage watcher "what the end-to-end tests are watched by: does it see?" tests/watcher/selftest.sh ;;
 	e2e) stage e2e "the chart on real nodes" tests/e2e/run.sh ;;
 	*) echo "no such stage: $1" >&2; exit 2 ;;
 	esac
@@ -73,7 +74,7 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress reference runtime steady fuzz model client integration e2e
+[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress reference runtime steady fuzz model client integration watcher e2e
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
 for name in "$@"; do
 	case $name in
