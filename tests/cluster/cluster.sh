@@ -13,11 +13,17 @@
 #   reboot-node I             pull the plug and start again: new boot, /run empty
 #   kill-node I, start-node I the two halves of it
 #   cut-node I, join-node I   take the node off the API server's network, and back
+#   delete-node I             the machine is gone, and its Node object
+#   replace-node I            and another machine takes its name, with empty disks
 #   stop-kubelet I, start-kubelet I, stop-containerd I, start-containerd I
 #   sandbox I NAMESPACE/POD   container id and pid of the pod's sandbox on node I
 #   kill-sandbox I NAMESPACE/POD
 #   stop-apiserver, start-apiserver, restart-apiserver, and the same for etcd
 #                             stop is SIGKILL; SIGNAL=TERM asks politely
+#   api-path MODE             what comes by the API server's service, as controller and agents do:
+#                             direct, pass (by a proxy), 429, slow SECONDS, cut
+#   save-etcd NAME            a backup of etcd as it is now
+#   restore-etcd NAME         etcd as it was then; the control plane and kubelets start again
 #   compact [REVISION]        compact etcd (to now); prints the revision
 #   revision                  etcd's revision
 #
@@ -45,6 +51,7 @@ say() { echo "cluster: $*" >&2; }
 . "$HERE/network.sh"
 . "$HERE/control.sh"
 . "$HERE/node.sh"
+. "$HERE/faults.sh"
 
 # ---- what is remembered between calls ----------------------------------------
 
@@ -298,6 +305,11 @@ restart-apiserver) recall; stop apiserver "${SIGNAL:-KILL}"; start_apiserver; ap
 stop-etcd) recall; stop etcd "${SIGNAL:-KILL}" ;;
 start-etcd) recall; start_etcd ;;
 restart-etcd) recall; stop etcd "${SIGNAL:-KILL}"; start_etcd ;;
+delete-node) need_node "${1:-}"; delete_node "$1" ;;
+replace-node) need_node "${1:-}"; replace_node "$1" ;;
+api-path) recall; api_path "$@" ;;
+save-etcd) recall; save_etcd "${1:?}" ;;
+restore-etcd) recall; restore_etcd "${1:?}" ;;
 compact) recall; compact "$@" ;;
 revision) recall; revision ;;
 *) usage ;;

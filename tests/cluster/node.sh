@@ -34,10 +34,26 @@ containerd_config() {
 		  restrict_oom_score_adj = true
 		  stream_server_address = "127.0.0.1"
 		  stream_server_port = "0"
+		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+		    runtime_type = "io.containerd.runc.v2"
+		    base_runtime_spec = "$1/base-spec.json"
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "/opt/cni/bin"
 		    conf_dir = "/etc/cni/net.d"
 	EOT
+}
+
+# A container mounts a /proc of its own, in which the boot id would be the machine's, the
+# same for all nodes and boots: a hook puts the node's there, as on a machine of its own.
+# It runs in the container's mount namespace before its root is changed.
+boot_id_hook() {
+	cat >"$1/boot-id-hook" <<-EOT
+		#!/bin/sh
+		bundle=\$(/bin/sed 's/.*"bundle":"\([^"]*\)".*/\1/')
+		exec /bin/mount --bind $1/boot_id "\$bundle/rootfs/proc/sys/kernel/random/boot_id"
+	EOT
+	chmod +x "$1/boot-id-hook"
+	command ctr oci spec | jq --arg hook "$1/boot-id-hook" '.hooks.createContainer = [{path: $hook}]' >"$1/base-spec.json"
 }
 
 kubelet_config() {
@@ -80,6 +96,8 @@ prepare_node() {
 	cp -f --reflink=auto "$BIN"/cni/* "$dir/cni/"
 	containerd_config "$dir" >"$dir/containerd.toml"
 	kubelet_config "$1" >"$dir/kubelet.yaml"
+	boot_id_hook "$dir"
+	tr -d - </proc/sys/kernel/random/uuid >"$dir/machine_id"
 	conflist "$1"
 }
 
@@ -108,6 +126,7 @@ start_machine() {
 		mount --bind var-log /var/log
 		mount --bind kubelet /var/lib/kubelet
 		mount --bind boot_id /proc/sys/kernel/random/boot_id
+		[ ! -e /etc/machine-id ] || mount --bind machine_id /etc/machine-id
 		mount --make-rshared /
 		touch booted
 		exec -a "sip-node $1" sleep infinity' node "$dir"
@@ -134,12 +153,18 @@ start_kubelet() {
 		--hostname-override "n$1" --node-ip "$(node_address "$1")"
 }
 
+# What was imported once is there on a machine that takes the node's name.
 load_images() {
 	local i=$1 tar
 	shift
+	touch "$RUN/n$i/images"
+	printf '%s\n' "$@" | sort -u - "$RUN/n$i/images" -o "$RUN/n$i/images"
 	PART=images-n$i
 	for tar; do ctr "$i" -n k8s.io images import "$tar"; done >>"$RUN/log/images-n$i.log" 2>&1
 }
+
+# shellcheck disable=SC2046
+load_again() { load_images "$1" $(<"$RUN/n$1/images"); }
 
 # sandboxes I NAMESPACE/POD: "CONTAINER-ID PID" of those of the pod that run.
 sandboxes() {

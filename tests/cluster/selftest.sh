@@ -86,6 +86,90 @@ expired() {
 		raw "/api/v1/nodes?watch=1&timeoutSeconds=5&resourceVersion=$from"
 }
 
+# ---- faults ------------------------------------------------------------------------
+
+node_fact() { kubectl get node "$1" -o "jsonpath={$2}"; }
+equal() { [ "$1" = "$2" ] || { echo "$1 is not $2"; return 1; }; }
+boot_id_in() { kubectl exec "$1" -- cat /proc/sys/kernel/random/boot_id; }
+# Each pod sees the boot id that its node has for the API server.
+boot_ids_agree() {
+	local pod
+	for pod in web-0 web-1; do
+		equal "$(boot_id_in $pod)" "$(node_fact "$(kubectl get pod $pod -o 'jsonpath={.spec.nodeName}')" .status.nodeInfo.bootID)" || return 1
+	done
+}
+
+# From a node, by the service, as staticip's programs do: the HTTP status and how long it took.
+by_service() { cluster node 1 curl -sk --max-time "${2:-5}" -o /dev/null -w '%{http_code} %{time_total}\n' "https://10.96.0.1$1"; }
+answers() { contains "^$1 " by_service /version; }
+answers_late() { by_service /version 10 | awk '{exit !($1 == 200 && $2 >= 2)}'; }
+refused_fast() { ! by_service /version 3 >/dev/null; }
+open_watch() {
+	rm -f "$RUN/watch"
+	cluster node 1 curl -skfN --max-time 60 -H "Authorization: Bearer $token" \
+		'https://10.96.0.1/apis/coordination.k8s.io/v1/leases?watch=1' >"$RUN/watch" &
+	watch=$!
+	check "a watch by the service is open" test -s "$RUN/watch"
+}
+# It notices with the next event: each node renews its Lease every 10 s.
+watch_ended() { ! kill -0 $watch 2>/dev/null; }
+
+ways_to_the_api() {
+	# By a token, as pods come: a certificate does not get through a proxy.
+	kubectl create clusterrolebinding selftest --clusterrole=cluster-admin --serviceaccount=default:default >/dev/null
+	token=$(kubectl create token default)
+	open_watch
+	check "by the service, straight" answers 200
+	cluster api-path pass
+	check "by a proxy" answers 200
+	check "what was open straight has ended" watch_ended
+	open_watch
+	cluster api-path 429
+	check "refused with 429" answers 429
+	check "while an open watch goes on" not watch_ended
+	check "and kubectl is not" kubectl get nodes
+	cluster api-path slow 2
+	check "answered after two seconds, if the request was late" answers_late
+	check "and if the answer was" answers_late
+	cluster api-path cut
+	check "not answered" refused_fast
+	check "what was open by the proxy has ended" watch_ended
+	cluster api-path direct
+	check "straight again" answers 200
+}
+
+another_machine() {
+	local uid machine
+	uid=$(node_fact n2 .metadata.uid) machine=$(node_fact n2 .status.nodeInfo.machineID)
+	check "each node is a machine of its own" not equal "$machine" "$(node_fact n1 .status.nodeInfo.machineID)"
+	cluster delete-node 2
+	check "a node that is deleted has no Node" not kubectl get node n2
+	cluster replace-node 2
+	check "another machine has its name" contains 'n2 *Ready' kubectl get nodes
+	check "with another Node" not equal "$uid" "$(node_fact n2 .metadata.uid)"
+	check "and another machine id" not equal "$machine" "$(node_fact n2 .status.nodeInfo.machineID)"
+	check "pods start there" both_ready
+	machine=$(node_fact n2 .status.nodeInfo.machineID)
+	cluster reboot-node 2
+	check "after its reboot pods start" both_on_their_boot
+	check "it is still that machine" equal "$machine" "$(node_fact n2 .status.nodeInfo.machineID)"
+}
+both_on_their_boot() { both_ready && boot_ids_agree; }
+
+backup() {
+	kubectl create configmap before >/dev/null
+	cluster save-etcd one
+	kubectl delete configmap before >/dev/null
+	kubectl create configmap after >/dev/null
+	cluster restore-etcd one
+	check "what was there when the backup was made is there" kubectl get configmap before
+	check "what came afterwards is not" not kubectl get configmap after
+	check "pods run" both_ready
+	kubectl delete pod web-0 --wait=false >/dev/null
+	check "and are made again" another_pod web-0
+}
+another_pod() { kubectl get pod "$1" -o json | jq -e '(.metadata.creationTimestamp | fromdate) > now - 30 and .status.containerStatuses[0].ready'; }
+
 finish() { local code=$?; trap - EXIT; cluster down; exit $code; }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -107,6 +191,7 @@ boot=$(kubectl get node n1 -o 'jsonpath={.status.nodeInfo.bootID}')
 begin=$SECONDS
 cluster reboot-node 1
 check "node n1 rebooted" not contains "$boot" kubectl get node n1 -o 'jsonpath={.status.nodeInfo.bootID}'
+check "pods see the boot id of their node" both_on_their_boot
 check "its /run is empty" not cluster node 1 test -e /run/mark
 check "its pod runs again" again_on_n1
 echo "   reboot to Ready pod: $((SECONDS - begin)) s"
@@ -128,6 +213,9 @@ cluster cut-node 2
 check "a node that is cut off gets NotReady" contains 'n2 *NotReady' kubectl get nodes
 cluster join-node 2
 check "and Ready again" contains 'n2 *Ready' kubectl get nodes
+ways_to_the_api
+another_machine
+backup
 check "up refuses while one is up" contains 'already up' cluster up 1
 cluster status >/dev/null
 passed=$((passed + 1))
