@@ -15,6 +15,8 @@ TABLES=staticip-tables
 BUCKETS=64
 export BUILD RUN BIN KUBECONFIG=$RUN/admin.kubeconfig PATH=$BIN:$PATH
 
+. "$REPO/tests/e2e/watch.bash"
+
 # bats waits for all that hold its descriptors 3 and 4; the cluster's programs must not.
 cluster() {
 	case $1 in stop-* | restart-*) touch "$BATS_SUITE_TMPDIR/disturbed" ;; esac
@@ -29,6 +31,7 @@ own_namespace() {
 	V4=10.244.$((10 + BATS_SUITE_TEST_NUMBER))
 	V6=fd00:10:244::$((10 + BATS_SUITE_TEST_NUMBER))
 	PATIENCE=15
+	note_watcher
 	kubectl create namespace "$NS" >/dev/null
 	# Made by the controller-manager; no pod without it.
 	wait_until 10 k get serviceaccount default
@@ -36,11 +39,14 @@ own_namespace() {
 	[ ! -e "$BATS_SUITE_TMPDIR/disturbed" ] || { wait_recovered; PATIENCE=15; }
 }
 
-# For teardown(): the namespace goes, in the background; a failed test says what the
-# cluster knows.
+# For teardown(), as its last line: the namespace goes, in the background; a failed test
+# says what the cluster knows. The test fails when the watcher saw what must not be.
 drop_namespace() {
-	[ -n "${BATS_TEST_COMPLETED:-}" ] || [ -n "${BATS_TEST_SKIPPED:-}" ] || explain
+	local verdict=0
+	watcher_agrees || verdict=$?
+	[ -n "${BATS_TEST_COMPLETED:-}" ] && [ $verdict = 0 ] || [ -n "${BATS_TEST_SKIPPED:-}" ] || explain
 	kubectl delete namespace "$NS" --wait=false >/dev/null
+	return $verdict
 }
 
 # Until the namespaces of earlier tests are gone, and nothing is written on their account.
@@ -51,6 +57,7 @@ explain() {
 	echo "--- what the cluster says:"
 	kubectl -n "$NS" get staticipallocations,pods -o wide
 	kubectl -n "$NS" get events --sort-by .lastTimestamp | tail -n 15
+	kubectl get nodes -o 'custom-columns=NODE:.metadata.name,TAINTS:.spec.taints[*].key,UNSCHEDULABLE:.spec.unschedulable'
 	kubectl -n $SYSTEM get pods -o wide
 	kubectl -n $SYSTEM logs -l app.kubernetes.io/part-of=staticip --prefix --tail 12 --since 60s
 } 2>&1

@@ -12,10 +12,12 @@ setup_suite() {
 	else
 		cluster up 2
 	fi
+	start_watcher
 	"$REPO/tests/cluster/deploy.sh"
 }
 
 teardown_suite() {
+	stop_watcher
 	[ -z "${REUSE:-}" ] || return 0
 	cluster down
 	cluster leftovers
