@@ -229,7 +229,8 @@ except ConnectionResetError: pass' $H
 	[ "$(value $CONTROLLER process_open_fds)" -le $((fds + 34)) ]
 	crowd_ends
 	[ "$(sed -n 's/^cut //p' "$WORK/crowd.out")" -gt 200 ]
-	fds_are() { [ "$(value $CONTROLLER process_open_fds)" -le $((fds + 2)) ]; }
+	# its own connections to the API server come and go: some more than at the start
+	fds_are() { [ "$(value $CONTROLLER process_open_fds)" -le $((fds + 10)) ]; }
 	wait_until 20 fds_are
 }
 

@@ -28,7 +28,7 @@ judged() {
 # cluster NAME: tables, a controller, nodes n1 and n2 with their agents, StatefulSet ex whose pod ex-0
 # has $A4 and $A6, and ex-1 the next ones.
 cluster() {
-	fresh "$1"
+	fresh "holders-$1"
 	A4=10.81.0.10 A6=fd81::10
 	start_controller
 	machine n1
