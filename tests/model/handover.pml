@@ -86,6 +86,9 @@ bool ever_granted;              /* an old list may still say so */
 #define C_FREE 8
 #define C_DROP 9
 #define C_DROP2 10
+#define C_CLAIM_PLACED 11       /* claim and node in one write */
+#define C_PASS 12               /* what pod 0 gives up is pod 1's in the same write */
+#define C_PASS_PLACED 13
 byte ctl[CONTROLLERS];
 byte subject[CONTROLLERS];           /* the pod that it is about */
 bool knows[CONTROLLERS];        /* its watch has brought pod 0's end */
@@ -169,6 +172,18 @@ proctype controller(byte c) {
 	:: d_step { ctl[c] == C_IDLE && holder != NOBODY && !ALIVE(c, holder) && !placed -> begin(c, C_FREE, holder) }
 	:: d_step { ctl[c] == C_IDLE && holder != NOBODY && !ALIVE(c, holder) && placed &&
 		(PROVEN(holder) || ASSERTED(holder) || row[holder] != WANTED_REVOCATION(holder)) -> begin(c, C_REVOKE, holder) }
+
+#ifdef TOGETHER
+	:: d_step { ctl[c] == C_IDLE && holder == NOBODY && ALIVE(c, 0) && pod[0] == BOUND -> begin(c, C_CLAIM_PLACED, 0) }
+	:: d_step { ctl[c] == C_IDLE && holder == NOBODY && ALIVE(c, 1) && pod[1] == BOUND -> begin(c, C_CLAIM_PLACED, 1) }
+	:: d_step { ctl[c] == C_IDLE && holder == 0 && !ALIVE(c, 0) && !placed && pod[1] == BOUND -> begin(c, C_PASS, 0) }
+	:: d_step { ctl[c] == C_IDLE && holder == 0 && !ALIVE(c, 0) && !placed && pod[1] == BOUND -> begin(c, C_PASS_PLACED, 0) }
+	:: d_step { ctl[c] == C_CLAIM_PLACED -> if :: ENTRY_SAME(c) -> entry_write(subject[c], true) :: else fi; done(c) }
+	:: d_step { ctl[c] == C_FREE && subject[c] == 0 && pod[1] == BOUND -> ctl[c] = C_PASS }
+	:: d_step { ctl[c] == C_FREE && subject[c] == 0 && pod[1] == BOUND -> ctl[c] = C_PASS_PLACED }
+	:: d_step { ctl[c] == C_PASS -> if :: ENTRY_SAME(c) -> entry_write(1, false) :: else fi; done(c) }
+	:: d_step { ctl[c] == C_PASS_PLACED -> if :: ENTRY_SAME(c) -> entry_write(1, true) :: else fi; done(c) }
+#endif
 
 	:: d_step { ctl[c] == C_CLAIM -> if :: ENTRY_SAME(c) -> entry_write(subject[c], false) :: else fi; done(c) }
 	:: d_step { ctl[c] == C_PLACE -> if :: ENTRY_SAME(c) -> entry_write(subject[c], true) :: else fi; done(c) }

@@ -61,6 +61,9 @@ bool calm;                      /* from now on nobody is killed */
 #define C_DROP 12
 #define C_DROP2 13
 #define C_DROP3 14
+#define C_CLAIM_PLACED 15       /* claim and node in one write */
+#define C_PASS 16               /* what pod 0 gives up is pod 1's in the same write */
+#define C_PASS_PLACED 17
 byte ctl[CONTROLLERS];
 bool subject[CONTROLLERS];      /* pod */
 bool which[CONTROLLERS];        /* address */
@@ -160,6 +163,10 @@ inline decide_alive(c, u, s, t) {
 	:: MAY_HOLD(t, s) -> next(c, C_HOLD, 1)
 	:: pod[u] != PENDING && s == S_HELD && MAY_PLACE(t) -> next(c, C_PLACE, 0)
 	:: pod[u] != PENDING && t == S_HELD && MAY_PLACE(s) -> next(c, C_PLACE, 1)
+#ifdef TOGETHER
+	:: pod[u] != PENDING && s == S_FREE && MAY_PLACE(t) -> next(c, C_CLAIM_PLACED, 0)
+	:: pod[u] != PENDING && t == S_FREE && MAY_PLACE(s) -> next(c, C_CLAIM_PLACED, 1)
+#endif
 	:: MAY_GRANT(s, t) -> next(c, C_ROW, 0)
 	:: else -> done(c)
 	fi
@@ -171,13 +178,16 @@ inline decide_alive(c, u, s, t) {
 #define UNUSED(s) ((s) == S_CLAIMING || (s) == S_HELD)
 #endif
 
+/* whether pod 1 claims what pod 0 gives up: in the order of the addresses */
+#define PASSES(c) (pod[1] == BOUND && WANTS(1, which[c]) && (which[c] == 0 || !WANTS(1, 0) || OWNS(1, 0)))
+
 /* a pod that is gone */
 inline decide_gone(c, u, s, t) {
 	if
 	:: UNUSED(s) -> next(c, C_FREE, 0)
 	:: UNUSED(t) -> next(c, C_FREE, 1)
-	:: s == S_PLACED -> next(c, C_REVOKE, 0)
-	:: t == S_PLACED -> next(c, C_REVOKE, 1)
+	:: s == S_PLACED && (row[0] != REVOKE || answered) -> next(c, C_REVOKE, 0)
+	:: t == S_PLACED && (row[0] != REVOKE || answered) -> next(c, C_REVOKE, 1)
 	:: else -> done(c)
 	fi
 }
@@ -215,6 +225,13 @@ proctype controller(byte c) {
 	:: d_step { ctl[c] == C_HOLD -> if :: ENTRY_SAME(c) -> entry_write(which[c], HELD, subject[c]) :: else fi; done(c) }
 	:: d_step { ctl[c] == C_PLACE -> if :: ENTRY_SAME(c) -> entry_write(which[c], PLACED, subject[c]) :: else fi; done(c) }
 	:: d_step { ctl[c] == C_FREE -> if :: ENTRY_SAME(c) -> entry_write(which[c], FREE, 0) :: else fi; done(c) }
+#ifdef TOGETHER
+	:: d_step { ctl[c] == C_FREE && subject[c] == 0 && PASSES(c) -> ctl[c] = C_PASS }
+	:: d_step { ctl[c] == C_FREE && subject[c] == 0 && PASSES(c) && MAY_PLACE(SEEN(1, 1 - which[c])) -> ctl[c] = C_PASS_PLACED }
+	:: d_step { ctl[c] == C_CLAIM_PLACED -> if :: ENTRY_SAME(c) -> entry_write(which[c], PLACED, subject[c]) :: else fi; done(c) }
+	:: d_step { ctl[c] == C_PASS -> if :: ENTRY_SAME(c) -> entry_write(which[c], CLAIM_AS, 1) :: else fi; done(c) }
+	:: d_step { ctl[c] == C_PASS_PLACED -> if :: ENTRY_SAME(c) -> entry_write(which[c], PLACED, 1) :: else fi; done(c) }
+#endif
 #ifdef LIVELOCK
 	/* a cycle through here: the controllers roll back for ever */
 	:: atomic { ctl[c] == C_BACK && calm && ENTRY_SAME(c) -> entry_write(which[c], FREE, 0); done(c) };

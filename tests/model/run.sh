@@ -81,6 +81,11 @@ searches() {
 	cat <<'LIST'
 holds handover -DASSERTION
 holds handover -DLATE_ANSWERS
+holds handover -DTOGETHER
+holds handover -DTOGETHER -DASSERTION
+two_users handover -DTOGETHER -DNO_LEDGER_CAS
+two_users handover -DTOGETHER -DNO_ENTRY_AGAIN
+two_users handover -DTOGETHER -DNO_ENTRY_BEFORE_DROP
 two_users handover -DNO_READ_AGAIN
 two_users handover -DNO_PUBLISH_FIRST
 two_users handover -DNO_SERIAL_IN_ANSWER
@@ -101,6 +106,10 @@ stays_silenced handover -DASSERTION -DNO_DROP_AFTER_ANSWER
 holds pair
 holds pair -DLIVELOCK
 holds pair -DNO_CLAIMING
+holds pair -DTOGETHER
+holds pair -DTOGETHER -DNO_CLAIMING
+holds pair -DTOGETHER -DLIVELOCK
+used_but_not_its_own pair -DTOGETHER -DNO_PLACED_STAYS
 used_but_not_its_own pair -DNO_LEDGER_CAS
 two_users pair -DNO_WHOLE_GRANT
 two_users pair -DNO_ENTRY_AGAIN
