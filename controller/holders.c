@@ -12,6 +12,7 @@
 #include "net/clock.h"
 
 static const double sweep_s = 1;
+static const unsigned settle_passes = 3;
 
 static bool has_anything(const struct claimant *claimant);
 static void forget(struct claimant *claimant);
@@ -390,7 +391,7 @@ sweep(struct holders *holders)
 }
 
 static void
-settle_touched(struct holders *holders)
+settle_work(struct holders *holders)
 {
 	size_t count = holders->work.count;
 	scoped_free void **work = tree_items(&holders->work);
@@ -401,6 +402,15 @@ settle_touched(struct holders *holders)
 		claimant->dirty = false;
 		settle(claimant);
 	}
+}
+
+/* What one gives up another takes in the same write: a second look, and not one without
+ * end. */
+static void
+settle_touched(struct holders *holders)
+{
+	for (unsigned i = 0; i < settle_passes && holders->work.count; i++)
+		settle_work(holders);
 }
 
 static void

@@ -8,6 +8,7 @@
 
 static bool refused(struct claimant *claimant, const struct pod *pod);
 static bool claim_all(struct claimant *claimant, const struct wish *wishes, unsigned count);
+static void place_with_claims(struct claimant *claimant, struct block *block, unsigned claims);
 static bool place_all(struct claimant *claimant, const struct wish *wishes, unsigned count);
 static char *rebuild_words(const struct holders *holders);
 
@@ -162,6 +163,17 @@ hold_unreadable(struct claimant *claimant, struct block *block)
 	return false;
 }
 
+static void
+place(struct claimant *claimant, struct block *block, unsigned least)
+{
+	struct holders *holders = claimant->holders;
+	const struct machine *machine = machines_find(holders->spec.machines, claimant->node);
+	const struct claim where = {.uid = claimant->uid, .node = claimant->node,
+	    .node_uid = machine ? machine->uid : NULL};
+
+	ledger_place_claimed(holders->ledger, block, &where, least);
+}
+
 /* In the order of domain and address, one block after the other, so that two that want
  * the same addresses never wait for each other (model pair.pml, NO_ORDER). True: all are
  * its own. */
@@ -170,27 +182,44 @@ claim_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
 {
 	struct ledger *ledger = claimant->holders->ledger;
 	struct block *open = NULL; /* where something is being claimed */
+	unsigned claims = 0, seen = 0;
 
-	for (unsigned i = 0; i < count; i++) {
-		struct block *block = ledger_block(ledger, wishes[i].holding->domain, &wishes[i].ip);
-		const struct held *held =
-		    ledger_find(ledger, wishes[i].holding->domain, &wishes[i].ip);
+	for (; seen < count; seen++) {
+		const struct wish *wish = &wishes[seen];
+		struct block *block = ledger_block(ledger, wish->holding->domain, &wish->ip);
+		const struct held *held = ledger_find(ledger, wish->holding->domain, &wish->ip);
+		if (block->unreadable && !open)
+			return hold_unreadable(claimant, block);
+		if (held && strcmp(held->uid, claimant->uid) == 0 && !block->unreadable)
+			continue;
 		if (open && block != open)
 			break;
-		if (block->unreadable)
-			return hold_unreadable(claimant, block);
-		if (held && strcmp(held->uid, claimant->uid) == 0)
-			continue;
-		if (held) {
+		if (held && !held->leaving) {
 			wait_for(claimant, held);
 			return false;
 		}
 		open = block;
-		claim(claimant, block, &wishes[i]);
+		claims++;
+		claim(claimant, block, wish);
 	}
+	if (open && seen == count)
+		place_with_claims(claimant, open, claims);
 	if (open)
 		holders_say(claimant->holders, WORD_KEEP, claimant, NULL);
 	return !open;
+}
+
+/* The last of its claims name the node in the same write, as all are its own then. */
+static void
+place_with_claims(struct claimant *claimant, struct block *block, unsigned claims)
+{
+	struct holders *holders = claimant->holders;
+	const struct holdings *holdings = ledger_holdings(holders->ledger, claimant->uid);
+
+	for (unsigned i = 0; holdings && i < holdings->count; i++)
+		claims += holdings->list[i]->block == block;
+	if (claimant->node)
+		place(claimant, block, claims);
 }
 
 /* Its node goes into the entries only when all of them are its own (model: NO_PLACED_STAYS).
@@ -199,7 +228,6 @@ static bool
 place_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
 {
 	struct holders *holders = claimant->holders;
-	const struct machine *machine = machines_find(holders->spec.machines, claimant->node);
 	bool all = true;
 
 	for (unsigned i = 0; i < count; i++) {
@@ -207,8 +235,7 @@ place_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
 		    ledger_find(holders->ledger, wishes[i].holding->domain, &wishes[i].ip);
 		if (held->node)
 			continue;
-		ledger_place(holders->ledger, held->block, claimant->uid, claimant->node,
-		    machine ? machine->uid : NULL);
+		place(claimant, held->block, 0);
 		all = false;
 	}
 	if (!all)

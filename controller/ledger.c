@@ -12,6 +12,7 @@ enum change_kind { CHANGE_CLAIM, CHANGE_PLACE, CHANGE_RELEASE, CHANGE_RELEASE_UN
 struct change {
 	enum change_kind kind;
 	struct held held; /* what is wanted; of a release only uid */
+	unsigned least;   /* of a place: what the pod must hold in the block */
 };
 
 struct ledger {
@@ -52,6 +53,8 @@ forget_changes(struct block *block)
 	for (unsigned i = 0; i < block->change_count; i++)
 		held_release(&block->changes[i].held);
 	block->change_count = 0;
+	for (unsigned i = 0; i < block->count; i++)
+		block->entries[i].leaving = false;
 }
 
 static void
@@ -383,13 +386,39 @@ ledger_claim(struct ledger *ledger, struct block *block, const struct claim *cla
 }
 
 void
+ledger_place_claimed(
+    struct ledger *ledger, struct block *block, const struct claim *claim, unsigned least)
+{
+	struct change change = {.kind = CHANGE_PLACE, .least = least,
+	    .held = {.uid = mem_text(claim->uid), .node = mem_text(claim->node),
+	        .node_uid = mem_text(claim->node_uid)}};
+
+	add_change(ledger, block, &change);
+}
+
+void
 ledger_place(struct ledger *ledger, struct block *block, const char *uid, const char *node,
     const char *node_uid)
 {
-	struct change change = {.kind = CHANGE_PLACE,
-	    .held = {.uid = mem_text(uid), .node = mem_text(node), .node_uid = mem_text(node_uid)}};
+	const struct claim claim = {.uid = uid, .node = node, .node_uid = node_uid};
 
-	add_change(ledger, block, &change);
+	ledger_place_claimed(ledger, block, &claim, 0);
+}
+
+/* Whether there was something that had not been leaving before. */
+static bool
+mark_leaving(struct block *block, const char *uid, bool placed_too)
+{
+	bool news = false;
+
+	for (unsigned i = 0; i < block->count; i++) {
+		struct held *held = &block->entries[i];
+		if (strcmp(held->uid, uid) != 0 || (held->node && !placed_too))
+			continue;
+		news = news || !held->leaving;
+		held->leaving = true;
+	}
+	return news;
 }
 
 void
@@ -397,8 +426,12 @@ ledger_release(struct ledger *ledger, struct block *block, const char *uid, bool
 {
 	struct change change = {.kind = placed_too ? CHANGE_RELEASE : CHANGE_RELEASE_UNPLACED,
 	    .held = {.uid = mem_text(uid)}};
+	bool news = mark_leaving(block, uid, placed_too);
 
 	add_change(ledger, block, &change);
+	/* they still wait for what comes of it */
+	for (unsigned i = 0; news && i < block->waiting_count; i++)
+		ledger->events->touched(ledger->cookie, block->waiting[i]);
 }
 
 void
@@ -431,9 +464,21 @@ apply_claim(struct draft *draft, const struct held *wanted, const char *now)
 	draft->differs = true;
 }
 
-static void
-apply_place(struct draft *draft, const struct held *wanted)
+static unsigned
+count_held(const struct draft *draft, const char *uid)
 {
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < draft->count; i++)
+		count += strcmp(draft->list[i].uid, uid) == 0;
+	return count;
+}
+
+static void
+apply_place(struct draft *draft, const struct held *wanted, unsigned least)
+{
+	if (count_held(draft, wanted->uid) < least)
+		return;
 	for (unsigned i = 0; i < draft->count; i++) {
 		if (strcmp(draft->list[i].uid, wanted->uid) != 0 || draft->list[i].node)
 			continue;
@@ -464,7 +509,7 @@ apply(struct draft *draft, const struct change *change, const char *now)
 		apply_claim(draft, &change->held, now);
 		break;
 	case CHANGE_PLACE:
-		apply_place(draft, &change->held);
+		apply_place(draft, &change->held, change->least);
 		break;
 	case CHANGE_RELEASE:
 	case CHANGE_RELEASE_UNPLACED:

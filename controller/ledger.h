@@ -29,6 +29,7 @@ struct held {
 	char *node_uid;   /* of the Node object then; NULL: not known */
 	char *allocation; /* namespace/name; NULL: not known */
 	char *since;      /* RFC 3339 */
+	bool leaving;     /* the next write of its block releases it */
 	struct block *block;
 };
 
@@ -89,8 +90,10 @@ const struct holdings *ledger_holdings(const struct ledger *ledger, const char *
 size_t ledger_count(const struct ledger *ledger);
 
 /* Changes to come. A claim takes a free address, a place names the node of all that the
- * pod holds in the block, a release frees all of it, or only what has no node yet. What
- * does not apply any more when the block is written is left out. */
+ * pod holds in the block, a release frees all of it, or only what has no node yet. They
+ * are applied in the order in which they came: what a release frees, a claim behind it
+ * takes in the same write. What does not apply any more when the block is written is left
+ * out. */
 struct claim {
 	struct ip ip;
 	const char *uid, *pod, *node, *node_uid, *allocation;
@@ -98,6 +101,11 @@ struct claim {
 void ledger_claim(struct ledger *ledger, struct block *block, const struct claim *claim);
 void ledger_place(struct ledger *ledger, struct block *block, const char *uid,
     const char *node, const char *node_uid);
+/* Behind the claims that it rests on, in the same write: only if the pod holds at least so
+ * many of the block's addresses then. */
+void ledger_place_claimed(
+    struct ledger *ledger, struct block *block, const struct claim *claim, unsigned least);
+/* Touches those that wait for an address of the block: what is leaving can be claimed. */
 void ledger_release(
     struct ledger *ledger, struct block *block, const char *uid, bool placed_too);
 /* Touches this pod when the block changes, once. */

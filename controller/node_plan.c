@@ -246,6 +246,26 @@ add_words(struct plan *plan, const struct claimant *claimant, const char *state)
 	}
 }
 
+/* What it was told to wait for stays while its claim is written: in a moment a grant
+ * takes the place of these words. */
+static void
+keep_words(struct plan *plan, const struct claimant *claimant)
+{
+	struct json_object *rows = json_path(plan->seen->object, "spec.rows");
+	const struct wants_of_pod *wants =
+	    wants_find(&plan->desk->holders->wants, claimant->pod);
+
+	for (size_t i = 0; wants && i < length_of(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		if (!text_is(row, "uid", claimant->uid) || !text_is(row, "state", "Held"))
+			continue;
+		for (unsigned k = 0; k < wants->count && has_room(plan->rows); k++)
+			if (text_is(row, "key", wants->list[k].key) &&
+			    !has_row(plan, wants->list[k].key, claimant->uid))
+				json_object_array_add(plan->rows, json_object_get(row));
+	}
+}
+
 /* ---- revocations -------------------------------------------------------------------------------- */
 
 /* It was answered, the pod is not busy, and the ledger says nothing of it. A pod that
@@ -393,6 +413,8 @@ plan_claimants(struct plan *plan, void **claimants, size_t count)
 			add_words(plan, claimants[i], "Held");
 		else if (word_of(claimants[i]) == WORD_REFUSE)
 			add_words(plan, claimants[i], "Refused");
+		else if (!is_leaving(claimants[i]) && pod_lives(claimant_pod(claimants[i])))
+			keep_words(plan, claimants[i]);
 	json_object_array_sort(plan->rows, compare_rows);
 }
 

@@ -263,6 +263,49 @@ changes_apply_in_their_order(void **state)
 }
 
 static void
+a_place_behind_claims_needs_all_of_them(void **state)
+{
+	const struct claim where = {.uid = "u1", .node = "n1"};
+	struct block *block = block_at(*state, "10.0.2.1");
+
+	see(*state, "10.0.2.1", "10.0.2.1 u1", 0);
+	claim(*state, "10.0.2.2", "u1");
+	claim(*state, "10.0.2.3", "u1");
+	ledger_place_claimed(*state, block, &where, 3);
+	expect_next(*state, "10.0.2.1",
+	    "10.0.2.1 u1 n1, 10.0.2.2 u1 n1 " NOW ", 10.0.2.3 u1 n1 " NOW);
+	claim(*state, "10.0.2.3", "u2"); /* was faster */
+	claim(*state, "10.0.2.2", "u1");
+	claim(*state, "10.0.2.3", "u1");
+	ledger_place_claimed(*state, block, &where, 3);
+	expect_next(
+	    *state, "10.0.2.1", "10.0.2.1 u1, 10.0.2.2 u1 " NOW ", 10.0.2.3 u2 " NOW);
+}
+
+static void
+who_waits_hears_once_that_an_entry_is_leaving_and_still_waits(void **state)
+{
+	struct block *block = block_at(*state, "10.0.2.1");
+	const struct ip first = ip("10.0.2.1");
+	const struct ip second = ip("10.0.2.2");
+
+	see(*state, "10.0.2.1", "10.0.2.1 u1 n1, 10.0.2.2 u1", 0);
+	ledger_wait(block, "u2");
+	buf_clear(&heard);
+	ledger_release(*state, block, "u1", false);
+	assert_false(ledger_find(*state, DOMAIN, &first)->leaving);
+	assert_true(ledger_find(*state, DOMAIN, &second)->leaving);
+	ledger_release(*state, block, "u1", true);
+	assert_true(ledger_find(*state, DOMAIN, &first)->leaving);
+	ledger_release(*state, block, "u1", true);
+	assert_null(strstr(strstr(strstr(buf_string(&heard), "u2 ") + 1, "u2 ") + 1, "u2 "));
+	buf_clear(&heard);
+	see(*state, "10.0.2.1", "10.0.2.1 u1 n1", 0); /* the write failed */
+	assert_non_null(strstr(buf_string(&heard), "u2 "));
+	assert_false(ledger_find(*state, DOMAIN, &first)->leaving);
+}
+
+static void
 a_change_that_is_asked_for_again_counts_once(void **state)
 {
 	struct block *block = block_at(*state, "10.0.2.1");
@@ -391,6 +434,8 @@ main(void)
 	    TEST(a_place_is_of_all_that_the_pod_has_there_and_never_changes),
 	    TEST(a_release_without_proof_leaves_what_has_a_node),
 	    TEST(changes_apply_in_their_order),
+	    TEST(a_place_behind_claims_needs_all_of_them),
+	    TEST(who_waits_hears_once_that_an_entry_is_leaving_and_still_waits),
 	    TEST(a_change_that_is_asked_for_again_counts_once),
 	    TEST(a_block_that_was_seen_anew_has_no_changes_and_wakes_who_wanted_some),
 	    TEST(who_waits_is_touched_once),

@@ -76,7 +76,9 @@ pod(struct one_desk *one, const char *name, const char *uid, enum word word)
 {
 	const struct object_id id = {.namespace = "ns", .name = name, .uid = uid, .version = "1"};
 	scoped_free char *path = mem_format("ns/%s", name);
-	scoped_json *object = parse("{\"spec\":{\"nodeName\":\"n1\"}}");
+	scoped_free char *text = mem_format(
+	    "{\"metadata\":{\"uid\":\"%s\"},\"spec\":{\"nodeName\":\"n1\"}}", uid);
+	scoped_json *object = parse(text);
 
 	if (word != WORD_REVOKE)
 		world_pod_changed(one->world, &id, object);
@@ -301,6 +303,41 @@ who_waits_or_is_refused_is_told_why(void **state)
 	    "\"message\":\"it is not yours\"}");
 }
 
+#define WAITS "{\"key\":\"net/ns/ex-0\",\"uid\":\"u1\",\"state\":\"Held\",\"message\":\"by u0\"}"
+
+static void
+what_it_was_told_stays_until_the_grant_takes_its_place(void **state)
+{
+	struct one_desk *one = *state;
+
+	allocate(one, 1, NULL);
+	struct claimant *claimant = pod(one, "ex-0", "u1", WORD_KEEP);
+	node(one, SPEC("7", WAITS, "", ""), 0, "", 10);
+	expect(one, "as it is"); /* its claim is being written */
+	claimant->word = WORD_GRANT;
+	ledger(one, "10.0.2.10 u1 n1", 9);
+	expect(one, "as it is"); /* its entry is read again */
+	ledger(one, "10.0.2.10 u1 n1", 11);
+	expect(one, SPEC("8", ROW("ex-0", "u1", "10"), PROFILE, ""));
+	claimant->word = WORD_REVOKE;
+	expect(one, SPEC("8", "", "", "{\"uid\":\"u1\",\"pod\":\"ns/ex-0\",\"addresses\":[\"network/net 10.0.2.10\"]}"));
+}
+
+static void
+a_pod_that_is_gone_or_wants_nothing_is_told_nothing(void **state)
+{
+	struct one_desk *one = *state;
+	const struct object_id id = {.namespace = "ns", .name = "ex-0", .uid = "u1", .version = "2"};
+
+	(void)pod(one, "ex-0", "u1", WORD_KEEP);
+	node(one, SPEC("7", WAITS, "", ""), 0, "", 10);
+	expect(one, SPEC("8", "", "", "")); /* no allocation any more */
+	allocate(one, 1, NULL);
+	expect(one, "as it is");
+	world_pod_gone(one->world, &id);
+	expect(one, SPEC("8", "", "", ""));
+}
+
 static void
 words_never_take_the_room_of_a_grant(void **state)
 {
@@ -500,6 +537,8 @@ main(void)
 	    TEST(a_grant_stays_as_it_was_given_whatever_becomes_of_allocation_and_ledger),
 	    TEST(a_grant_whose_profile_is_lost_gets_one_so_that_the_agent_can_read_the_rest),
 	    TEST(who_waits_or_is_refused_is_told_why),
+	    TEST(what_it_was_told_stays_until_the_grant_takes_its_place),
+	    TEST(a_pod_that_is_gone_or_wants_nothing_is_told_nothing),
 	    TEST(words_never_take_the_room_of_a_grant),
 	    TEST(a_revocation_takes_the_place_of_the_grant_and_names_the_addresses),
 	    TEST(a_revoked_pod_is_not_granted_again_while_it_is_revoked),
