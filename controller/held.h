@@ -2,6 +2,8 @@
 #ifndef CONTROLLER_HELD_H
 #define CONTROLLER_HELD_H
 
+#include <stdbool.h>
+
 #include "core/bounds.h"
 #include "table/ip.h"
 
@@ -14,6 +16,7 @@ struct held_summary {
 	/* The state of that node and what would free the addresses (machines_describe),
 	 * when another pod waits for them and will not get them soon; else NULL. */
 	const char *why;
+	bool soon; /* the grant of that pod is on its way: a moment later there is more to say */
 };
 
 /* One sentence for a hold, a condition and an event: who holds the address, since when,

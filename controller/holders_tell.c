@@ -89,6 +89,16 @@ holders_state(const struct holders *holders, const char *uid, const char **ret_w
 	return ledger_holdings(holders->ledger, uid) ? HOLDER_CLAIMING : HOLDER_NONE;
 }
 
+/* Bound, and its grant not yet on its node. */
+static bool
+is_under_way(const struct claimant *claimant)
+{
+	bool wanted = claimant->word == WORD_GRANT || claimant->word == WORD_KEEP;
+
+	return wanted && claimant->node && !claimant->rows_granted && !claimant->revoked &&
+	    pod_lives(claimant_pod(claimant));
+}
+
 bool
 holders_find(const struct holders *holders, const char *domain, const struct ip *ip,
     struct held_summary *ret_held)
@@ -100,6 +110,7 @@ holders_find(const struct holders *holders, const char *domain, const struct ip 
 	const struct claimant *claimant = claimant_find(holders, held->uid);
 	*ret_held = (struct held_summary){.uid = held->uid, .pod = held->pod,
 	    .node = held->node, .since = held->since};
+	ret_held->soon = claimant && is_under_way(claimant);
 	if (claimant && claimant->stuck && held->block->waiting_count)
 		ret_held->why = claimant->why;
 	return true;

@@ -14,8 +14,11 @@
 
 enum { WRITES_AT_ONCE = 8, WRITE_TIMEOUT_S = 15 };
 static const double retry_s = 2.0;
-/* How long a status waits for rows under way before it says so. */
+/* How long a status waits for rows and grants under way before it says so. */
 static const double patience_s = 1.0;
+/* Between two of one allocation: where many pods start at once, each would be a write of
+ * all of them. */
+static const double spacing_s = 0.5;
 
 /* One status write; the allocation may be gone when it is answered. */
 struct write {
@@ -169,11 +172,21 @@ reporter_busy(const struct reporter *reporter)
 	return reporter->count >= WRITES_AT_ONCE;
 }
 
-/* Rows on their way are there in a moment: one status write instead of two. */
 static bool
-wait_for_rows(struct declared *declared, const struct condition *programmed)
+any_soon(const struct holding *holding, const struct held_summary *held)
 {
-	if (strcmp(programmed->reason, "Pending") != 0) {
+	for (unsigned i = 0; holding && held && i < holding->row_count; i++)
+		if (held[i].soon)
+			return true;
+	return false;
+}
+
+/* Rows and grants on their way are there in a moment: one status write instead of two, and
+ * none that the API server has to do before a grant. */
+static bool
+wait_a_moment(struct declared *declared, bool under_way)
+{
+	if (!under_way) {
 		declared->pending_since = 0;
 		return false;
 	}
@@ -197,7 +210,8 @@ reporter_tell(struct reporter *reporter, struct declared *declared,
 	(void)gmtime_r(&seconds, &calendar);
 	(void)strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &calendar);
 	status_judge(reporter->world, declared, holding, tables, held, conditions);
-	if (wait_for_rows(declared, &conditions[CONDITION_PROGRAMMED]))
+	if (wait_a_moment(declared, any_soon(holding, held) ||
+	            strcmp(conditions[CONDITION_PROGRAMMED].reason, "Pending") == 0))
 		return false;
 	scoped_json *status =
 	    status_encode(reporter->world, declared, holding, conditions, held, now);
@@ -207,6 +221,7 @@ reporter_tell(struct reporter *reporter, struct declared *declared,
 		return true;
 	tell_event(reporter, declared, &conditions[CONDITION_READY]);
 	expect(declared, conditions, now, hash);
+	declared->retry_at = clock_seconds() + spacing_s;
 	send(reporter, declared, status);
 	return true;
 }
