@@ -201,7 +201,7 @@ fuzz-build: $(FUZZ_BIN)
 
 # ---- measuring: tests/bench ---------------------------------------------------
 
-BENCH := $(O)/tests/bench/plugin_bench $(O)/tests/bench/empty
+BENCH := $(O)/tests/bench/plugin_bench $(O)/tests/bench/empty $(O)/tests/bench/latency_probe
 # Static and small: what it starts never counts less memory than it has itself.
 $(O)/tests/bench/plugin_bench: tests/bench/plugin_bench.c $(PROBED)
 	$(Q)mkdir -p $(@D); echo "  CCLD    $@"
@@ -209,13 +209,24 @@ $(O)/tests/bench/plugin_bench: tests/bench/plugin_bench.c $(PROBED)
 $(O)/tests/bench/empty: tests/bench/empty.c
 	$(Q)mkdir -p $(@D); echo "  CCLD    $@"
 	$(Q)$(CC) -O2 -static -o $@ $<
-.PHONY: bench bench-tools
+$(O)/tests/bench/latency_probe.o: CPPFLAGS_LAYER := $(call pkg_cflags,$(PKG_net))
+$(O)/tests/bench/latency_probe: %: %.o $(call archives,net)
+	$(Q)echo "  LD      $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $< $(filter %.a,$^) $(LIBS_net)
+.PHONY: bench bench-tools bench-plugin bench-latency
 bench-tools: $(BENCH)
-bench: $(O)/staticip $(BENCH) ## the plugin against an empty process and the reference plugins; fails when a budget is missed
+bench: ## bench-plugin, then bench-latency; fails when either does
+	$(Q)rc=0; $(MAKE) --no-print-directory bench-plugin || rc=1; $(MAKE) --no-print-directory bench-latency || rc=1; exit $$rc
+bench-plugin: $(O)/staticip $(BENCH) ## the plugin against an empty process and the reference plugins; fails when a budget is missed
 	$(Q)tests/deps.sh test
 	$(Q)test -x build/cluster-bin/cni/host-local || tests/cluster/build.sh cni
 	$(Q)mkdir -p $(O)/bench
 	$(Q)tests/bench/run.sh plugin.py $(O)/staticip $(O)/tests/bench/empty $(O)/tests/bench/plugin_bench $(O)/bench/plugin.md $(ROUNDS)
+bench-latency: $(BINARIES) $(BENCH) ## from an object to the row on the node, against two bare watch hops; fails when a budget is missed
+	$(Q)tests/deps.sh test
+	$(Q)test -x build/cluster-bin/kube-apiserver || tests/cluster/build.sh
+	$(Q)mkdir -p $(O)/bench
+	$(Q)tests/bench/latency.sh $(O)/bench/latency.md $(ROUNDS)
 
 # ---- checks -----------------------------------------------------------------
 
