@@ -363,6 +363,8 @@ is_asked(const struct block *block, const struct change *change)
 static void
 add_change(struct ledger *ledger, struct block *block, struct change *change)
 {
+	/* it may be dropped; who asked before may have been touched meanwhile, and waits no more */
+	ledger_wait(block, change->held.uid);
 	if (is_asked(block, change)) {
 		held_release(&change->held);
 		return;
@@ -370,7 +372,6 @@ add_change(struct ledger *ledger, struct block *block, struct change *change)
 	block->changes =
 	    mem_resize(block->changes, block->change_count + 1, sizeof(*block->changes));
 	block->changes[block->change_count++] = *change;
-	ledger_wait(block, change->held.uid); /* it may be dropped */
 	ledger->events->dirty(ledger->cookie, block);
 }
 

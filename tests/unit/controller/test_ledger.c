@@ -338,6 +338,19 @@ a_block_that_was_seen_anew_has_no_changes_and_wakes_who_wanted_some(void **state
 }
 
 static void
+who_asks_again_for_a_change_under_way_hears_of_its_end(void **state)
+{
+	struct block *block = block_at(*state, "10.0.2.1");
+
+	claim(*state, "10.0.2.1", "u1");
+	ledger_touch_waiting(*state, block);
+	claim(*state, "10.0.2.1", "u1");
+	buf_clear(&heard);
+	see(*state, "10.0.2.1", "", 0);
+	expect("u1 ");
+}
+
+static void
 who_waits_is_touched_once(void **state)
 {
 	struct block *block = block_at(*state, "10.0.2.1");
@@ -438,6 +451,7 @@ main(void)
 	    TEST(who_waits_hears_once_that_an_entry_is_leaving_and_still_waits),
 	    TEST(a_change_that_is_asked_for_again_counts_once),
 	    TEST(a_block_that_was_seen_anew_has_no_changes_and_wakes_who_wanted_some),
+	    TEST(who_asks_again_for_a_change_under_way_hears_of_its_end),
 	    TEST(who_waits_is_touched_once),
 	    TEST(who_waits_learns_that_a_block_is_gone_or_was_never_there),
 	    TEST(only_those_are_touched_whose_entry_came_changed_or_went),
