@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -42,13 +43,15 @@ class Probe:
         return str(self.count)
 
     def await_(self, kind, tag):
-        """The fields behind the tag. The machine may be busy: the deadline is far away, and exceeded by none."""
+        """The fields behind the tag. The deadline is far away: what exceeds it is lost, not late."""
+        signal.alarm(WAIT_S)
         while (kind, tag) not in self.got:
             line = self.process.stdout.readline()
             if not line:
                 raise RuntimeError("the probe has ended")
             fields = line.rstrip("\n").split("\t", 5)
             self.got[(fields[0], fields[1] if len(fields) > 1 else "")] = fields[2:]
+        signal.alarm(0)
         return self.got.pop((kind, tag))
 
     def watch(self, directory):
@@ -82,6 +85,10 @@ class Probe:
 
     def when(self, kind, tag):
         return int(self.await_(kind, tag)[0])
+
+
+def too_late(number, frame):
+    raise RuntimeError("nothing came in %d s" % WAIT_S)
 
 
 def until(what, condition):
@@ -354,6 +361,7 @@ def prepare(probe):
 def main():
     path, rounds = sys.argv[1], int(sys.argv[2])
     begin = time.time()
+    signal.signal(signal.SIGALRM, too_late)
     far = subprocess.Popen([BUILD + "/tests/bench/latency_probe", WORK + "/kubeconfig", "echo", NS],
                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     far.stdout.readline()
