@@ -78,7 +78,7 @@ enum holder_state holders_state(
 bool holders_find(const struct holders *holders, const char *domain, const struct ip *ip,
     struct held_summary *ret_held);
 
-/* What showed that an address is free (holders_release.c). */
+/* What showed that an address is to be had again (holders_release.c). */
 enum proof {
 	PROOF_NONE,
 	PROOF_ANSWERED,

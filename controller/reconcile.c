@@ -334,7 +334,8 @@ on_pod(void *cookie, const struct object_id *id, struct json_object *object)
 	scoped_free char *pod = mem_format("%s/%s", id->namespace, id->name);
 
 	world_pod_changed(controller->world, id, object);
-	holders_pod_touched(controller->holders, pod, world_pod_uid(object));
+	holders_pod_touched(controller->holders, pod,
+	    world_find_pod(controller->world, id->namespace, id->name)->uid);
 }
 
 static void

@@ -105,9 +105,10 @@ static struct pod *
 decode_pod(const struct object_id *id, struct json_object *object)
 {
 	struct pod *pod = mem_new(1, sizeof(*pod));
+	const char *uid = world_pod_uid(object);
 
 	pod->key = mem_format("%s/%s", id->namespace, id->name);
-	pod->uid = mem_text(world_pod_uid(object));
+	pod->uid = mem_text(uid ? uid : id->uid);
 	pod->node = mem_text(json_path_text(object, "spec.nodeName"));
 	pod->owner = controlling_owner(object);
 	pod->terminating = json_path_text(object, "metadata.deletionTimestamp") != NULL;

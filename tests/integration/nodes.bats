@@ -91,7 +91,7 @@ plugin() (
 }
 
 @test "an agent that is killed answers again from the files, and for what came meanwhile" {
-	fresh killed
+	fresh killed-agent
 	start_agent n1
 	node n1 "{epoch: e1, serial: 1, $PROFILES, rows: [$GRANT]}"
 	wait_until 10 status_is .status.answer.serial 1
