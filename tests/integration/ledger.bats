@@ -73,7 +73,7 @@ plugin() {
 }
 
 @test "a pod that is gone and not answered for holds its address over the loss of the ledger" {
-	begin unanswered
+	begin unproven
 	uid=$(pod p)
 	wait_until 20 row_is "$uid" Granted
 	plugin ADD p "$uid" | grep -F '"10.80.0.1/24"'
