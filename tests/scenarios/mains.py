@@ -157,6 +157,38 @@ def every_version(release, main):
     return act
 
 
+# bridge and ptp take back the masquerading of the addresses that they find on the interface
+# at DEL: ptp after ours, which set the link down (lib/node/silence.h).
+def rules():
+    """What of netfilter is about one attachment: rules, and chains of its own."""
+    def said(*command):
+        done = subprocess.run(("nsenter", "--net=/run/netns/node") + command, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+    saved = said("iptables-save", "-t", "nat") + said("ip6tables-save", "-t", "nat")
+    own = [a.split("/")[0] for a in ADDRESSES]
+    nft = [line.strip() for line in said("nft", "list", "ruleset") if any(a in line for a in own)]
+    return [line for line in saved if line.startswith(("-A", ":CNI-"))] + nft
+
+
+def masquerading(release, main, **more):
+    def act(h):
+        before = links()
+        configure("podnet", "1.0.0", main_conf(main, ipMasq=True, **more), {"type": "staticip", "routes": [{"dst": "host", "gw": "auto"}]})
+        for ending in ("del", "gc") if release == "1.9.1" else ("del",):
+            if ending == "gc":
+                configure("podnet", "1.1.0", main_conf(main, ipMasq=True, **more))
+            cnitool("add", release)
+            there = rules()
+            for address in ADDRESSES:
+                expect(any(address.split("/")[0] in rule for rule in there), "not masqueraded: " + address, there)
+            cnitool("check", release)
+            expect(rules() == there, "CHECK changed rules", rules(), there)
+            cnitool(ending, release)
+            expect_nothing_left(before)
+            expect(rules() == [], "rules", rules())
+    return act
+
+
 def declare():
     """One test for each main plugin of each release."""
     for release in RELEASES:
@@ -170,6 +202,12 @@ def declare():
 
 
 declare()
+
+for release, backend in (("1.9.1", "iptables"), ("1.9.1", "nftables"), ("Debian", "iptables")):
+    for main in ("bridge", "ptp"):
+        if not why_not(release, main):
+            globals()["test_masquerading_by_%s_%s_with_%s_ends_at_DEL" % (main, release, backend)] = \
+                masquerading(release, main, ipMasqBackend=backend)
 
 if not why_not("1.9.1", "macvlan"):
     BOTH = ",".join(a.split("/")[0] for a in ADDRESSES)
