@@ -81,6 +81,17 @@ ways="free when it is back and its agent answers, when it is off with the taint 
 }
 annotation_is_gone() { equal "annotation" "$(kubectl get staticipnode "n$far" -o 'jsonpath={.metadata.annotations.staticip\.dev/release}')" ""; }
 
+@test "AfterGrace releases when the node was not Ready for that long, and not before" {
+	lose_holder lose "onNodeFailure: AfterGrace" "graceSeconds: 60"
+	lost=$SECONDS
+	held_by_lost "free .*60 s after it became not Ready, or by"
+	sleep $((lost + 30 - SECONDS))
+	equal "who holds $V4.40" "$(holder "$V4.40")" "$NS/db-0 $old n$far"
+	running db-0 90
+	settled_pod db-0 "$V4.40" "$V6:40"
+	wait_event "n$far" "AddressesReleased: .*: AfterGrace" default
+}
+
 # ---- reboot, Node objects -----------------------------------------------------------------
 
 @test "a node that reboots gives its pods' addresses back, and its own pods start again" {
@@ -98,6 +109,23 @@ annotation_is_gone() { equal "annotation" "$(kubectl get staticipnode "n$far" -o
 	equal "node of db-0" "$(node_of db-0)" "n$near"
 }
 sandbox_is_another() { [ -n "$(sandbox "$far" db-0)" ]; }
+
+@test "a Node that is deleted and was no cloud's releases nothing, and another machine under its name neither" {
+	one_on "$far"
+	old=$(uid_of db-0)
+	only_node "$near"
+	touch "$BATS_SUITE_TMPDIR/nodes-disturbed"
+	cluster delete-node "$far"
+	force_delete db-0 || true
+	another_pod db-0 "$old" 40
+	held db-0 "$V4.40" "$NS/db-0" "$old" "n$far" "Node n$far is deleted since"
+	cluster replace-node "$far"
+	wait_until 60 node_is "$far" True
+	system_ready
+	held db-0 "$V4.40" "$NS/db-0" "$old" "n$far" "node n$far is another machine"
+	kubectl annotate staticipnode "n$far" "staticip.dev/release=$old" >/dev/null
+	settled_pod db-0 "$V4.40" "$V6:40"
+}
 
 # Goal: kubectl delete node, and the machine is the same: the kubelet registers it again,
 # and the agent's answer speaks for it.
