@@ -97,8 +97,11 @@ watch_retry(
 	ev_now_update(watch->loop);
 	ev_timer_set(&watch->wait, seconds, 0.);
 	ev_timer_start(watch->loop, &watch->wait);
-	(void)err_set(&err, why->code, "%.*s; %s again in %.1f s", ERR_TEXT_MAX - 60, why->text,
-	    next == WATCH_NEXT_LIST ? "listing" : "watching", seconds);
+	if (why->code == ENOTRECOVERABLE)
+		err = *why;
+	else
+		(void)err_set(&err, why->code, "%.*s; %s again in %.1f s", ERR_TEXT_MAX - 60,
+		    why->text, next == WATCH_NEXT_LIST ? "listing" : "watching", seconds);
 	watch->events->fault(watch->cookie, &err);
 }
 
@@ -201,6 +204,7 @@ on_bytes(void *cookie, const char *bytes, size_t length)
 
 	watch_enter(watch);
 	watch_contact(watch);
+	watch->reached = true;
 	int rc = event_stream_feed(
 	    watch->stream, bytes, length, on_event, watch, &watch->broken);
 	bool go_on = rc == 0 && !watch->broken.code && !watch->freed;
@@ -217,8 +221,12 @@ next_after(const struct watch *watch, const struct kube_answer *answer)
 
 	if (watch->broken.code)
 		return WATCH_NEXT_LIST;
+	/* A connection that breaks is nothing. None to be had is a server that was away, and
+	 * its etcd may be of an earlier time when it returns: a stream from our version would
+	 * be silent until it has caught up, and what it wrote meanwhile would never come.
+	 * (One that was merely started again answers 410 to most of us anyway.) */
 	if (status == 0)
-		return WATCH_NEXT_STREAM;
+		return watch->reached ? WATCH_NEXT_STREAM : WATCH_NEXT_LIST;
 	if (watch->refusals >= WATCH_REFUSALS_MAX)
 		return WATCH_NEXT_LIST;
 	return status / 100 == 2 || status == 401 || status == 429 || status / 100 == 5
@@ -288,6 +296,7 @@ watch_stream_begin(struct watch *watch)
 	watch->stream = event_stream_new(OBJECT_BYTES_MAX);
 	watch->broken = (struct err){0};
 	watch->stream_events = 0;
+	watch->reached = false;
 	watch->stream_began = clock_seconds();
 	watch->stats.watches++;
 	watch->call = kube_stream(watch->kube, &spec);

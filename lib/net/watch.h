@@ -30,7 +30,8 @@ struct watch_events {
 	 * keep it; from a list it has no kind and no apiVersion. Within one watch the
 	 * versions of one object never go back: not even when the server's do (etcd
 	 * restored from an old copy; that is a fault, for good, of code
-	 * ENOTRECOVERABLE: end, and start anew). */
+	 * ENOTRECOVERABLE: end, and start anew). It is looked for in each list, also
+	 * where the list itself is newer, and a server that was away is listed. */
 	void (*changed)(void *cookie, const struct object_id *id, struct json_object *object);
 	/* It is gone: deleted, missing in a relist, or replaced by one with the
 	 * same name and another UID (then changed follows for the new one). */

@@ -114,6 +114,18 @@ forget(struct watch *watch, struct known *known)
 }
 
 int
+watch_known_check(const struct watch *watch, const struct object_id *id, struct err *err)
+{
+	const struct known *known = find(watch, id);
+
+	if (!known || watch_version_compare(id->version, known->version) >= 0)
+		return 0;
+	return err_set(err, ENOTRECOVERABLE,
+	    "the server has gone back from resourceVersion %s to %s of %s%s%s (etcd restored?)",
+	    known->version, id->version, id->namespace, id->namespace[0] ? "/" : "", id->name);
+}
+
+int
 watch_known_present(struct watch *watch, const struct object_id *id,
     struct json_object *object, struct err *err)
 {

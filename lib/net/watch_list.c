@@ -83,6 +83,8 @@ take_item(struct watch *watch, struct json_object *object, struct err *err)
 	struct object_id id = {0};
 
 	int rc = watch_known_identify(object, &id, err);
+	if (rc == 0)
+		rc = watch_known_check(watch, &id, err);
 	if (rc < 0)
 		return rc;
 	if (!watch->list_in_order)
@@ -129,8 +131,7 @@ take_version(struct watch *watch, struct json_object *body, struct err *err)
 	 * go on would mean "gone" for everything that is newer than the copy. */
 	if (watch->version && watch_version_compare(version, watch->version) < 0)
 		return err_set(err, ENOTRECOVERABLE,
-		    "the server has gone back from resourceVersion %s to %s "
-		    "(etcd restored?): restart this program once that is intended",
+		    "the server has gone back from resourceVersion %s to %s (etcd restored?)",
 		    watch->version, version);
 	watch_set_version(watch, version);
 	return 0;

@@ -59,6 +59,7 @@ struct watch {
 	double stream_began; /* clock_seconds() */
 	uint64_t stream_events;
 	unsigned refusals;   /* WATCH_REFUSALS_MAX */
+	bool reached;        /* the server sent something in it */
 	struct err broken;   /* why we ended it */
 
 	struct watch_stats stats;
@@ -91,6 +92,10 @@ void watch_known_release(struct tree *known);
 /* Who an object is: strings are the object's. -EBADMSG when it does not say. */
 int watch_known_identify(struct json_object *object, struct object_id *ret_id,
     struct err *err);
+/* -ENOTRECOVERABLE: a list has it older than it is known, so the server went back in time,
+ * even where the list itself is newer than the last: it has caught up, or was restored with
+ * etcdutl's --bump-revision. */
+int watch_known_check(const struct watch *watch, const struct object_id *id, struct err *err);
 /* The object exists: changed() unless it is known already, gone() before it when
  * another one of this name was. -EFBIG when there are too many. */
 int watch_known_present(struct watch *watch, const struct object_id *id,

@@ -550,17 +550,18 @@ listen_again(struct ev_loop *loop, ev_timer *watcher, int revents)
 }
 
 static void
-a_server_that_is_away_is_watched_again_from_the_same_version(void **state)
+a_server_that_was_away_is_listed(void **state)
 {
 	static const struct step steps[] = {
 	    {LISTS, 200, "Connection: close\r\n", LIST("10", ""), CUT},
-	    {WATCHES("10"), 0, NULL, EVENT("ADDED", OBJECT("b", "u2", "12")), STAYS},
+	    {LISTS, 200, NULL, LIST("12", OBJECT("b", "u2", "12")), ENDS},
+	    THE_END("12"),
 	};
 	struct fixture *f = *state;
 	ev_timer later;
 
 	f->deafen_after_list = true;
-	begin(f, steps, 2, (struct watch_spec){0});
+	begin(f, steps, 3, (struct watch_spec){0});
 	f->until = "fault fault fault";
 	assert_true(loop_until(f->loop, log_says_until, f, 5));
 	assert_int_equal(f->fault.code, ECONNREFUSED);
@@ -568,10 +569,10 @@ a_server_that_is_away_is_watched_again_from_the_same_version(void **state)
 	ev_timer_init(&later, listen_again, 0.05, 0.);
 	later.data = f->server;
 	ev_timer_start(f->loop, &later);
-	f->until = "+ns/b:u2:12 ";
+	f->until = "+ns/b:u2:12 synced";
 	assert_true(loop_until(f->loop, log_says_until, f, 5));
 	assert_null(strstr(buf_string(&f->log), "WRONG"));
-	assert_int_equal(watch_stats(f->watch)->lists, 1);
+	assert_int_equal(watch_stats(f->watch)->watches, 2);
 }
 
 static void
@@ -630,11 +631,12 @@ silence_after_bookmarks_is_a_dead_server(void **state)
 	    {LISTS, 200, NULL, LIST("10", ""), ENDS},
 	    {WATCHES("10"), 0, NULL, BOOKMARK("20"), STAYS},
 	    {WATCHES("20"), 0, NULL, "", STAYS},
+	    {LISTS, 200, NULL, LIST("20", ""), ENDS},
 	    {WATCHES("20"), 0, NULL, EVENT("ADDED", OBJECT("a", "u1", "21")), STAYS},
 	};
 	struct fixture *f = *state;
 
-	RUN(f, steps, "synced fault fault +ns/a:u1:21 ");
+	RUN(f, steps, "synced fault fault synced +ns/a:u1:21 ");
 	assert_int_equal(f->fault.code, ETIMEDOUT);
 	assert_true(f->when[3] - f->when[2] > 0.29 && f->when[3] - f->when[2] < 1.5);
 	assert_true(f->when[4] - f->when[3] > 0.29 && f->when[4] - f->when[3] < 1.5);
@@ -646,13 +648,14 @@ silence_without_bookmarks_may_last_until_the_stream_is_over(void **state)
 	static const struct step steps[] = {
 	    {LISTS, 200, NULL, LIST("10", ""), ENDS},
 	    {WATCHES("10"), 0, NULL, "", STAYS},
+	    {LISTS, 200, NULL, LIST("10", ""), ENDS},
 	    {WATCHES("10"), 0, NULL, EVENT("ADDED", OBJECT("a", "u1", "11")), STAYS},
 	};
 	struct fixture *f = *state;
 
 	f->times.stream_min = f->times.stream_max = 1;
 	f->times.stream_slack = 0.2;
-	RUN(f, steps, "synced fault +ns/a:u1:11 ");
+	RUN(f, steps, "synced fault synced +ns/a:u1:11 ");
 	assert_true(f->when[3] - f->when[2] > 1.15);
 }
 
@@ -689,6 +692,41 @@ a_server_gone_back_in_time_loses_nothing(void **state)
 
 	RUN(f, steps, "+ns/a:u1:9 synced fault fault +ns/a:u1:11 synced ");
 	assert_non_null(strstr(f->fault.text, "gone back from resourceVersion 10 to 5"));
+}
+
+/* As etcdutl restores with --bump-revision: the list is newer, what is in it is not. */
+static void
+an_object_gone_back_in_time_is_a_fault_for_good(void **state)
+{
+	static const struct step steps[] = {
+	    {LISTS, 200, NULL, LIST("10", OBJECT("a", "u1", "9")), ENDS},
+	    {WATCHES("10"), 410, NULL, STATUS("410", "Expired"), ENDS},
+	    {LISTS, 200, NULL, LIST("1000", OBJECT("a", "u1", "7")), ENDS},
+	    {LISTS, 200, NULL, LIST("1001", OBJECT("a", "u1", "1001")), ENDS},
+	    THE_END("1001"),
+	};
+	struct fixture *f = *state;
+
+	RUN(f, steps, "+ns/a:u1:9 synced fault fault +ns/a:u1:1001 synced ");
+	assert_int_equal(f->fault.code, ENOTRECOVERABLE);
+	assert_non_null(strstr(f->fault.text, "from resourceVersion 9 to 7 of ns/a"));
+}
+
+/* By now the server's version is above ours again, and its object is not. */
+static void
+a_server_that_was_away_and_has_caught_up_is_found_out(void **state)
+{
+	static const struct step steps[] = {
+	    {LISTS, 200, NULL, LIST("10", OBJECT("a", "u1", "9")), ENDS},
+	    {WATCHES("10"), 0, NULL, "", CUT},
+	    {LISTS, 200, NULL, LIST("12", OBJECT("a", "u1", "8")), ENDS},
+	    {LISTS, 200, NULL, LIST("13", OBJECT("a", "u1", "13")), ENDS},
+	    THE_END("13"),
+	};
+	struct fixture *f = *state;
+
+	RUN(f, steps, "+ns/a:u1:9 synced fault fault +ns/a:u1:13 synced ");
+	assert_int_equal(f->fault.code, ENOTRECOVERABLE);
 }
 
 /* A page may have at most LIST_BYTES_MAX bytes; then fewer objects are asked for. */
@@ -843,7 +881,7 @@ main(void)
 	    TEST(an_event_cut_in_the_middle_is_watched_again_not_listed),
 	    TEST(a_429_is_watched_again_when_the_server_says),
 	    TEST(a_list_waits_as_long_as_the_server_says),
-	    TEST(a_server_that_is_away_is_watched_again_from_the_same_version),
+	    TEST(a_server_that_was_away_is_listed),
 	    TEST(a_stream_that_ends_at_once_without_an_event_counts_as_failed),
 	    TEST(a_version_that_the_server_refuses_again_and_again_is_listed),
 	    TEST(a_watch_that_is_forbidden_lists_again),
@@ -851,6 +889,8 @@ main(void)
 	    TEST(silence_without_bookmarks_may_last_until_the_stream_is_over),
 	    TEST(a_list_that_is_none_is_a_fault),
 	    TEST(a_server_gone_back_in_time_loses_nothing),
+	    TEST(an_object_gone_back_in_time_is_a_fault_for_good),
+	    TEST(a_server_that_was_away_and_has_caught_up_is_found_out),
 	    TEST(a_page_that_is_too_large_is_asked_for_smaller),
 	    TEST(a_relist_tells_only_what_is_new),
 	    TEST(another_uid_is_another_object),
