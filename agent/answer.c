@@ -14,11 +14,31 @@ answer_busy(const struct answer_facts *facts, const char *uid)
 	return false;
 }
 
+/* Each UID that has a lease, once; as many as the API takes. */
 static struct json_object *
-busy_list(const struct answer_facts *facts)
+all_list(const struct answer_facts *facts)
 {
 	struct json_object *list = json_object_new_array();
 
+	for (size_t i = 0; i < facts->lease_count; i++) {
+		const char *uid = facts->leases[i].holder.uid;
+		bool before = false;
+		for (size_t k = 0; k < i && !before; k++)
+			before = strcmp(facts->leases[k].holder.uid, uid) == 0;
+		if (uid[0] && !before && json_object_array_length(list) < GRANTS_MAX)
+			json_object_array_add(list, json_object_new_string(uid));
+	}
+	return list;
+}
+
+static struct json_object *
+busy_list(const struct answer_facts *facts)
+{
+	struct json_object *list;
+
+	if (facts->ahead)
+		return all_list(facts);
+	list = json_object_new_array();
 	for (unsigned i = 0; i < facts->revoked_count; i++)
 		if (answer_busy(facts, facts->revoked[i].uid))
 			json_object_array_add(list, json_object_new_string(facts->revoked[i].uid));
@@ -36,6 +56,9 @@ answer_object(const struct answer_facts *facts)
 	json_object_object_add(answer, "busy", busy_list(facts));
 	json_object_object_add(
 	    answer, "grantsRequired", json_object_new_boolean(facts->grants_required));
+	/* always there: a merge patch would leave what an earlier answer said */
+	json_object_object_add(answer, "ahead", json_object_new_boolean(facts->ahead));
+	json_put_number(answer, "tablesAhead", facts->tables_ahead);
 	return answer;
 }
 

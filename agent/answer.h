@@ -5,6 +5,7 @@
 #include <json-c/json_types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "agent/condition.h"
 #include "agent/node_spec.h"
@@ -17,11 +18,16 @@ enum { ANSWER_PROTOCOL = 2 };
 
 struct answer_facts {
 	const struct grant_head *head; /* of the table in force */
-	const struct revocation *revoked; /* of the same spec */
+	const struct revocation *revoked; /* of the same spec; not looked at when ahead */
 	unsigned revoked_count;
 	/* Every table was in force, and every network in it required grants, before the
 	 * leases were read. */
 	bool grants_required;
+	/* The highest generation of a table in force here whose ConfigMap is older; 0 = none. */
+	uint64_t tables_ahead;
+	/* The spec that is there may not follow the head: the API server went back in time.
+	 * Then nothing is proven; all who have a lease count as busy. */
+	bool ahead;
 	const struct lease *leases; /* read after that table was in force */
 	size_t lease_count;
 	const char *boot_id;

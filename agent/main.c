@@ -42,6 +42,7 @@ struct agent {
 	struct node *node;
 	struct upkeep *upkeep;
 	struct measures *measures;
+	struct err went_back; /* of the API server; code 0: it did not */
 };
 
 static void
@@ -152,6 +153,17 @@ on_tables_changed(void *cookie)
 		node_look(agent->node);
 }
 
+/* A restored etcd: what was seen of it is not true any more, so a new process asks anew. What
+ * is in force on the node stays, and says itself how new it is (A6, N3). */
+static void
+on_went_back(void *cookie, const struct err *err)
+{
+	struct agent *agent = cookie;
+
+	agent->went_back = *err;
+	ev_break(agent->loop, EVBREAK_ALL);
+}
+
 static void
 make_sync(struct agent *agent)
 {
@@ -159,7 +171,7 @@ make_sync(struct agent *agent)
 	struct sync_spec spec = {.loop = agent->loop, .kube = agent->kube, .root = agent->root,
 	    .buckets = options->buckets, .namespace = options->tables_namespace,
 	    .node_name = options->node_name, .may_start = may_serve,
-	    .changed = on_tables_changed, .cookie = agent};
+	    .changed = on_tables_changed, .went_back = on_went_back, .cookie = agent};
 
 	agent->recorder = new_recorder(agent);
 	agent->report = report_new(agent->recorder, options->buckets);
@@ -174,7 +186,8 @@ start_node(struct agent *agent, struct err *err)
 	struct node_spec_of_agent spec = {.loop = agent->loop, .kube = agent->kube,
 	    .recorder = agent->recorder, .root = agent->root, .path = agent->options.root,
 	    .node_name = agent->options.node_name, .boot_id = agent->boot_id,
-	    .view = &agent->view, .sync = agent->sync, .opened = on_opened, .cookie = agent};
+	    .view = &agent->view, .sync = agent->sync, .opened = on_opened, .went_back = on_went_back,
+	    .cookie = agent};
 
 	host_view_look(&agent->view);
 	agent->node = node_new(&spec, err);
@@ -223,6 +236,10 @@ run(struct agent *agent, struct err *err)
 		return rc;
 	if (!upkeep_lock_lost(agent->upkeep))
 		ev_run(agent->loop, 0);
+	if (agent->went_back.code) {
+		*err = agent->went_back;
+		return err_wrap(err, "starting anew with what the API server has now");
+	}
 	return upkeep_lock_lost(agent->upkeep) ? err_set(err, ENOLCK, "the lock was lost") : 0;
 }
 

@@ -64,6 +64,7 @@ take(struct node *node, const struct object_id *id, struct json_object *object)
 		answer(node);
 	} else if (err.code > ERR_CODE_OWN) {
 		refuse(node, id, &err);
+		node_tell_ahead(node, id, object);
 	} else {
 		node_hold(&node->pending, id, object);
 		node_try_again(node, &err);
@@ -173,6 +174,8 @@ on_done(void *cookie, enum status_word word, const struct err *why)
 	}
 	if (word == STATUS_CONDITIONS)
 		return;
+	if (word == STATUS_AHEAD)
+		node_ahead_told(node);
 	if (word == STATUS_ANSWER) {
 		node->state.answers++;
 		node->state.serial = node->sent_serial;
@@ -236,6 +239,7 @@ look_and_send(struct node *node, const struct node_spec *spec)
 	struct answer_facts facts = {.boot_id = node->spec.boot_id, .head = &spec->head,
 	    .revoked = spec->revoked, .revoked_count = spec->revoked_count,
 	    .grants_required = sync_grants_required(node->spec.sync),
+	    .tables_ahead = sync_tables_ahead(node->spec.sync),
 	    .conditions = &node->conditions};
 	struct err err = {0};
 
@@ -360,8 +364,11 @@ on_tended(void *cookie, const char *reason, const char *action, const char *note
 static void
 on_fault(void *cookie, const struct err *err)
 {
-	(void)cookie;
+	struct node *node = cookie;
+
 	log_line(LOG_LEVEL_WARN, "watching this node's StaticIPNode: %s", err->text);
+	if (err->code == ENOTRECOVERABLE)
+		node->spec.went_back(node->spec.cookie, err);
 }
 
 static const struct watch_events events = {

@@ -30,6 +30,8 @@ struct node_spec_of_agent {
 	const struct sync *sync; /* whose tables the answer is about too */
 	/* node_may_serve says yes now: at most once for each time that it said no. */
 	void (*opened)(void *cookie);
+	/* The API server went back in time: to end, and start anew. */
+	void (*went_back)(void *cookie, const struct err *err);
 	void *cookie;
 };
 

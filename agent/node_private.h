@@ -62,4 +62,11 @@ void node_boot_told(struct node *node);
 void node_admit_none(struct node *node);
 bool node_is_marked(const struct node *node);
 
+/* node_ahead.c: the spec was refused, by N3 or N4. Answers with what is in force, and that
+ * this is so; once for each object that does not say so already. */
+void node_tell_ahead(
+    struct node *node, const struct object_id *id, struct json_object *object);
+/* The API server has acknowledged it. */
+void node_ahead_told(struct node *node);
+
 #endif

@@ -344,16 +344,38 @@ head_of(const char *text, size_t length, struct grant_head *ret_head)
 	    grant_head_decode(line.json, line.json_length, ret_head, NULL) == 0;
 }
 
+bool
+node_spec_in_force(const char *in_force, size_t length, struct grant_head *ret_head)
+{
+	struct table_header header;
+
+	return in_force && table_verify(in_force, length, &header, NULL) == 0 &&
+	    head_of(in_force, length, ret_head);
+}
+
+static int
+compare_epochs(const struct node_spec *next, const struct grant_head *head, struct err *err)
+{
+	uint64_t before;
+	uint64_t after;
+
+	if (!grant_epoch_number(head->epoch, &before) ||
+	    !grant_epoch_number(next->head.epoch, &after) || after >= before)
+		return NODE_PUBLISH;
+	return err_set(err, NODE_N3_SERIAL, "N3: its epoch %s is before the %s in force",
+	    next->head.epoch, head->epoch);
+}
+
 int
 node_spec_successor(const struct node_spec *next, const char *in_force, size_t length,
     struct err *err)
 {
-	struct table_header header;
 	struct grant_head head;
 
-	if (!in_force || table_verify(in_force, length, &header, NULL) ||
-	    !head_of(in_force, length, &head) || strcmp(head.epoch, next->head.epoch) != 0)
+	if (!node_spec_in_force(in_force, length, &head))
 		return NODE_PUBLISH;
+	if (strcmp(head.epoch, next->head.epoch) != 0)
+		return compare_epochs(next, &head, err);
 	if (next->head.serial < head.serial)
 		return err_set(err, NODE_N3_SERIAL,
 		    "N3: its serial %" PRIu64 " is lower than the %" PRIu64

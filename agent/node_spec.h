@@ -15,7 +15,8 @@
 enum node_rule {
 	NODE_N1_HEAD = ERR_CODE_OWN + 21, /* spec has an epoch and a serial */
 	NODE_N2_ROWS,                     /* profiles, rows and revocations can be read */
-	NODE_N3_SERIAL,                   /* within an epoch its serial does not go back */
+	NODE_N3_SERIAL,                   /* neither its epoch's number goes back nor, within an
+	                                   * epoch, its serial */
 	NODE_N4_BYTES,                    /* the same serial has the same content */
 };
 enum { NODE_RULES = NODE_N4_BYTES - NODE_N1_HEAD + 1 };
@@ -44,6 +45,9 @@ enum node_step {
 	NODE_SAME,    /* what is in force already */
 };
 
+/* What the table in force (NULL = none) says that it is. False: there is none, or it
+ * cannot be read. */
+bool node_spec_in_force(const char *in_force, size_t length, struct grant_head *ret_head);
 /* N3, N4: whether it may follow the table in force (NULL = none, or one that cannot
  * be read). Returns an enum node_step or a negative rule. */
 int node_spec_successor(const struct node_spec *next, const char *in_force, size_t length,

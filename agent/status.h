@@ -15,6 +15,7 @@ enum status_word {
 	STATUS_ANSWER,
 	STATUS_BOOT,
 	STATUS_CONDITIONS,
+	STATUS_AHEAD, /* an answer that the spec was refused, and what is in force */
 };
 
 struct status_spec {

@@ -37,8 +37,10 @@ struct sync {
 	bool listing; /* what comes now is a list, to be put into force at once */
 	bool ungranted[TABLE_BUCKETS_MAX]; /* a network in it requires no grants */
 	bool told_live, told_grants; /* what was told last */
+	uint64_t told_ahead;
 	bool listed;  /* a list was complete once */
 	uint64_t generations[TABLE_BUCKETS_MAX]; /* in force; 0 = none */
+	uint64_t ahead[TABLE_BUCKETS_MAX]; /* in force, while its ConfigMap is older; else 0 */
 	uint64_t refusals[VERIFY_RULES];
 };
 
@@ -73,10 +75,12 @@ sync_config_map(
 	struct verified table;
 	const struct verified *in_force = read_in_force(sync, bucket, &file, &table, NULL);
 	step = verify_successor(&next, in_force, &err);
+	sync->ahead[bucket] = step < 0 ? in_force->header.generation : 0;
 	if (step < 0)
 		return refuse(sync, id, bucket, &err);
 
 	report_good(sync->spec.report, bucket);
+	tell_changed(sync);
 	if (step == VERIFY_SAME)
 		return SYNC_UNCHANGED;
 	return take(sync, bucket, &next);
@@ -110,15 +114,29 @@ sync_grants_required(const struct sync *sync)
 	return true;
 }
 
+uint64_t
+sync_tables_ahead(const struct sync *sync)
+{
+	uint64_t highest = 0;
+
+	for (unsigned bucket = 0; bucket < sync->spec.buckets; bucket++)
+		if (sync->ahead[bucket] > highest)
+			highest = sync->ahead[bucket];
+	return highest;
+}
+
 /* Not in the middle of a list: its end says what is in force then. */
 static void
 tell_changed(struct sync *sync)
 {
 	bool required = sync_grants_required(sync);
 	bool live = sync->publish.live;
+	uint64_t ahead = sync_tables_ahead(sync);
 
-	if (sync->listing || (required == sync->told_grants && live == sync->told_live))
+	if (sync->listing || (required == sync->told_grants && live == sync->told_live &&
+	    ahead == sync->told_ahead))
 		return;
+	sync->told_ahead = ahead;
 	sync->told_grants = required;
 	sync->told_live = live;
 	if (sync->spec.changed)
@@ -194,6 +212,7 @@ refuse(struct sync *sync, const struct object_id *id, unsigned bucket, const str
 	    .name = id->name, .uid = id->uid, .note = note};
 	bool news = report_refused(sync->spec.report, &refusal);
 	log_line(news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "%s", note);
+	tell_changed(sync);
 	return SYNC_REFUSED;
 }
 
@@ -364,8 +383,11 @@ watch_synced(void *cookie)
 static void
 watch_fault(void *cookie, const struct err *err)
 {
-	(void)cookie;
+	struct sync *sync = cookie;
+
 	log_line(LOG_LEVEL_WARN, "watching the tables: %s", err->text);
+	if (err->code == ENOTRECOVERABLE)
+		sync->spec.went_back(sync->spec.cookie, err);
 }
 
 static const struct watch_events events = {
@@ -391,6 +413,7 @@ sync_start(struct sync *sync, struct err *err)
 		    "again yet");
 	memset(sync->seen, 0, sizeof(sync->seen));
 	memset(sync->generations, 0, sizeof(sync->generations));
+	memset(sync->ahead, 0, sizeof(sync->ahead));
 	sync->live_checks = 0;
 	sync->listing = false;
 	int rc = publish_open(sync->spec.root, sync->spec.buckets, &sync->publish, err);

@@ -22,8 +22,11 @@ struct sync_spec {
 	unsigned buckets;      /* K */
 	/* Whether tables may be put into force: not while leases are lost. NULL = always. */
 	bool (*may_start)(void *cookie);
-	/* Whether tables are live, or sync_grants_required, has another answer; may be NULL. */
+	/* Whether tables are live, sync_grants_required or sync_tables_ahead has another answer;
+	 * may be NULL. */
 	void (*changed)(void *cookie);
+	/* The API server went back in time: to end, and start anew. NULL with kube NULL. */
+	void (*went_back)(void *cookie, const struct err *err);
 	void *cookie;
 	const char *namespace; /* the tables' */
 	const char *node_name;
@@ -73,6 +76,9 @@ void sync_listed(struct sync *sync);
 /* Whether every table is in force here and every network in them requires grants. Only what
  * was verified when it was put into force counts: a look at K bits. */
 bool sync_grants_required(const struct sync *sync);
+/* The highest generation in force whose ConfigMap was refused as older (A6), or as another of
+ * the same generation (A7); 0 = none. */
+uint64_t sync_tables_ahead(const struct sync *sync);
 
 /* From time to time: starts over when somebody removed files of ours. */
 void sync_check(struct sync *sync);

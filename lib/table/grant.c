@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/num.h"
 #include "table/json.h"
 #include "table/key.h"
 
@@ -13,6 +14,15 @@ static const char *const state_names[GRANT_STATES] = {
     [GRANT_HELD] = "Held",
     [GRANT_REFUSED] = "Refused",
 };
+
+bool
+grant_epoch_number(const char *epoch, uint64_t *ret_number)
+{
+	size_t digits = strspn(epoch, "0123456789");
+
+	return (epoch[digits] == '-' || epoch[digits] == '\0') &&
+	    num_parse(epoch, digits, INT64_MAX, "epoch", ret_number, NULL) == 0;
+}
 
 enum grant_state
 grant_state_find(const char *name)

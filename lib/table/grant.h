@@ -8,6 +8,7 @@
 #ifndef TABLE_GRANT_H
 #define TABLE_GRANT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/bounds.h"
@@ -36,6 +37,10 @@ struct grant_head {
 	char epoch[EPOCH_MAX + 1];
 	uint64_t serial; /* never goes back within an epoch */
 };
+
+/* Epochs count up: "1700000000-5eed" is number 1700000000. False: it has none (there is
+ * no digit first, or it is no 63-bit number), and cannot be compared with others. */
+bool grant_epoch_number(const char *epoch, uint64_t *ret_number);
 
 /* The state that "Granted", "Held" or "Refused" names; GRANT_STATES for another text. */
 enum grant_state grant_state_find(const char *name);

@@ -36,7 +36,7 @@ plugin() (
 	in_force 'backend/default/ex-1@u-2	{"state":"Held","why":"10.0.2.41 is held by pod default/ex-1 (u-0) on node n2"}'
 	in_force '!default/ex	{"uid":"u-ex","gw":["10.0.2.1"],"routes":[{"dst":"10.9.0.0/16"}]}'
 	uid=$(kubectl get staticipnode n1 -o jsonpath='{.metadata.uid}')
-	status_is .status.answer "{\"busy\":[],\"epoch\":\"e1\",\"grantsRequired\":false,\"objectUID\":\"$uid\",\"serial\":1}"
+	status_is .status.answer "{\"ahead\":false,\"busy\":[],\"epoch\":\"e1\",\"grantsRequired\":false,\"objectUID\":\"$uid\",\"serial\":1,\"tablesAhead\":0}"
 	status_is .status.bootID "\"$(cat /proc/sys/kernel/random/boot_id)\""
 	status_is .status.protocol 2
 	node n2 "{epoch: e1, serial: 9}"
@@ -72,6 +72,33 @@ plugin() (
 	node n1 '{epoch: e2, serial: 1, profiles: [], rows: []}'
 	wait_until 10 status_is '[.status.answer.epoch, .status.answer.serial]' '["e2",1]'
 	! grep -q ex-0@u-1 "$WORK/n1/node"
+}
+
+@test "an agent that refuses an earlier spec tells what it has, also when it was killed in between, and once" {
+	fresh ahead
+	start_agent n1
+	node n1 "{epoch: 100-a-b, serial: 5, $PROFILES, rows: [$GRANT]}"
+	IPAM=', "addresses": [{"address": "10.80.1.1/24"}]' plugin ADD c1 p u-1
+	wait_until 10 status_is '[.status.answer.serial, .status.attachmentCount]' '[5,1]'
+	kill_it KILL agent-n1
+	# as a restore of the cluster leaves it
+	uid=$(kubectl get staticipnode n1 -o jsonpath='{.metadata.uid}')
+	node n1 '{epoch: 99-a-b, serial: 9, profiles: [], rows: [], revoked: [{uid: u-7}]}'
+	kubectl patch staticipnode n1 --subresource=status --type=merge -p "{\"status\": {\"answer\": {\"objectUID\": \"$uid\", \"epoch\": \"99-a-b\", \"serial\": 8, \"busy\": []}}}" >/dev/null
+	start_agent n1
+	wait_until 10 status_is '.status.answer | [.ahead, .epoch, .serial, .busy]' '[true,"100-a-b",5,["u-1"]]'
+	grep -q 'N3: its epoch 99-a-b is before the 100-a-b in force' "$WORK/agent-n1.log"
+	in_force ex-0@u-1
+	# told once, and what it did before is not said again
+	version=$(kubectl get staticipnode n1 -o jsonpath='{.metadata.resourceVersion}')
+	sleep 2
+	[ "$(kubectl get staticipnode n1 -o jsonpath='{.metadata.resourceVersion}')" = "$version" ]
+	# the same serial with another content is none that follows, either
+	node n1 '{epoch: 100-a-b, serial: 5, profiles: [], rows: []}'
+	wait_until 10 grep -q 'N4: its serial 5 is in force with another content' "$WORK/agent-n1.log"
+	status_is .status.answer.ahead true
+	node n1 '{epoch: 101-a-b, serial: 1, profiles: [], rows: [], revoked: [{uid: u-7}]}'
+	wait_until 10 status_is '.status.answer | [.ahead, .epoch, .serial, .busy]' '[false,"101-a-b",1,[]]'
 }
 
 @test "a table with a row that cannot be read is refused whole, with an event" {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <json-c/json.h>
+#include <stdio.h>
 
 #include "agent/answer.h"
 #include "agent/node_spec.h"
@@ -187,6 +188,63 @@ N3_and_N4_within_an_epoch_nothing_goes_back(void **state)
 	node_spec_release(&spec);
 }
 
+/* What may follow the table of epoch `before`, serial 9, with serial 1. */
+static int
+epoch_follows(const char *before, const char *after, struct err *err)
+{
+	scoped_json *old_object = NULL;
+	scoped_json *new_object = NULL;
+	struct node_spec old;
+	struct node_spec next;
+
+	assert_int_equal(read_spec("9", "", &old_object, &old, NULL), 0);
+	assert_int_equal(read_spec("1", "", &new_object, &next, NULL), 0);
+	(void)snprintf(next.head.epoch, sizeof(next.head.epoch), "%s", after);
+	/* the table in force, under its epoch */
+	json_object_object_add(json_path(old_object, "spec"), "epoch", json_object_new_string(before));
+	node_spec_release(&old);
+	assert_int_equal(node_spec_read(old_object, "n1", "u-n1", &old, NULL), 0);
+	int rc = node_spec_successor(&next, buf_string(&old.text), old.text.length, err);
+	node_spec_release(&old);
+	node_spec_release(&next);
+	return rc;
+}
+
+static void
+N3_an_epoch_of_a_lower_number_is_refused(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(epoch_follows("100-a-b", "99-a-b", &err), -NODE_N3_SERIAL);
+	assert_string_equal(err.text, "N3: its epoch 99-a-b is before the 100-a-b in force");
+	assert_int_equal(epoch_follows("100", "99", &err), -NODE_N3_SERIAL);
+	assert_int_equal(epoch_follows("100-a-b", "100-a-c", &err), NODE_PUBLISH);
+	assert_int_equal(epoch_follows("100-a-b", "101-a-b", &err), NODE_PUBLISH);
+	/* what has no number cannot be compared */
+	assert_int_equal(epoch_follows("100-a-b", "e1", &err), NODE_PUBLISH);
+	assert_int_equal(epoch_follows("e2", "1-a", &err), NODE_PUBLISH);
+	assert_int_equal(epoch_follows("100-a", "99e", &err), NODE_PUBLISH);
+	assert_int_equal(epoch_follows("100-a", "9223372036854775808-a", &err), NODE_PUBLISH);
+}
+
+static void
+an_answer_of_a_node_that_is_ahead_names_everybody(void **state)
+{
+	static const struct conditions conditions = {0};
+	const struct grant_head head = {.object = "u-n1", .epoch = "e1", .serial = 7};
+	const struct lease leases[] = {{.holder = {.uid = "u-9"}}, {.holder = {.uid = "u-2"}},
+	    {.holder = {.uid = "u-9"}}, {.holder = {.uid = ""}}};
+	const struct answer_facts facts = {.head = &head, .leases = leases, .lease_count = 4,
+	    .boot_id = "b", .ahead = true, .tables_ahead = 17, .conditions = &conditions};
+	scoped_json *patch = answer_patch(&facts);
+
+	(void)state;
+	assert_string_equal(json_print(json_path(patch, "status.answer")),
+	    "{\"objectUID\":\"u-n1\",\"epoch\":\"e1\",\"serial\":7,\"busy\":[\"u-9\",\"u-2\"],"
+	    "\"grantsRequired\":false,\"ahead\":true,\"tablesAhead\":17}");
+}
+
 static void
 an_answer_names_who_of_the_revoked_still_has_a_lease(void **state)
 {
@@ -204,7 +262,7 @@ an_answer_names_who_of_the_revoked_still_has_a_lease(void **state)
 	(void)state;
 	assert_string_equal(json_path_text(patch, "metadata.uid"), "u-n1");
 	assert_string_equal(json_print(json_path(patch, "status.answer")),
-	    "{\"objectUID\":\"u-n1\",\"epoch\":\"e1\",\"serial\":7,\"busy\":[\"u-2\"],\"grantsRequired\":true}");
+	    "{\"objectUID\":\"u-n1\",\"epoch\":\"e1\",\"serial\":7,\"busy\":[\"u-2\"],\"grantsRequired\":true,\"ahead\":false,\"tablesAhead\":0}");
 	assert_string_equal(json_path_text(json_object_array_get_idx(json_path(patch, "status.conditions"), 0), "lastTransitionTime"), "2026-11-21T15:00:00Z");
 	assert_int_equal(json_path_number(patch, "status.attachmentCount", -1), 3);
 	struct json_object *list = json_path(patch, "status.attachments");
@@ -225,6 +283,8 @@ main(void)
 	    cmocka_unit_test(a_revocation_may_say_silence),
 	    cmocka_unit_test(a_message_of_512_characters_is_cut_between_two),
 	    cmocka_unit_test(N3_and_N4_within_an_epoch_nothing_goes_back),
+	    cmocka_unit_test(N3_an_epoch_of_a_lower_number_is_refused),
+	    cmocka_unit_test(an_answer_of_a_node_that_is_ahead_names_everybody),
 	    cmocka_unit_test(an_answer_names_who_of_the_revoked_still_has_a_lease),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
