@@ -2,6 +2,7 @@
  * to the end of its hold. holders_claim.c and holders_release.c are its two halves,
  * node_plan.c is what the pod's node is told, holders_rebuild.c what happens when the
  * ledger is lost. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -334,8 +335,11 @@ on_record(void *cookie, const struct stored *stored)
 static void
 on_fault(void *cookie, const struct err *err)
 {
-	(void)cookie;
+	struct holders *holders = cookie;
+
 	log_line(LOG_LEVEL_WARN, "ledger: %s", err->text);
+	if (err->code == ENOTRECOVERABLE)
+		holders->spec.events->went_back(holders->spec.cookie, err);
 }
 
 /* ---- running ----------------------------------------------------------------------------- */
@@ -512,6 +516,8 @@ holders_free(struct holders *holders)
 {
 	if (!holders)
 		return;
+	if (holders->doubting)
+		kube_cancel(holders->doubting);
 	store_free(holders->blocks);
 	store_free(holders->nodes);
 	store_free(holders->record);

@@ -24,6 +24,10 @@ struct holders_events {
 	void (*wake)(void *cookie);
 	/* What this allocation's status says about holders may have changed. */
 	void (*moved)(void *cookie, const char *allocation);
+	/* A node has a table of this generation whose ConfigMap is older. */
+	void (*tables_ahead)(void *cookie, uint64_t generation);
+	/* The API server went back in time, as a watch found: this process must end. */
+	void (*went_back)(void *cookie, const struct err *err);
 };
 
 struct holders_spec {
@@ -57,6 +61,11 @@ void holders_node_touched(struct holders *holders, const char *node);
 /* Once all is synced, and the rows are known: decides about everything that was touched,
  * and starts the writes. */
 void holders_run(struct holders *holders);
+
+/* The API server went back in time, and this process ends for it: empties the ledger's
+ * record, so that whoever works next asks all nodes before anything is granted. Calls done
+ * when that is over, some seconds later at most. */
+void holders_doubt(struct holders *holders, void (*done)(void *cookie), void *cookie);
 
 /* ---- for people ---------------------------------------------------------------------- */
 

@@ -72,7 +72,7 @@ claimant_wishes(
 		const struct holding *holding;
 		const struct wanted *row =
 		    wants_row(holders->spec.arbiter, &wants->list[i], &holding);
-		if (row && !node_has_grant(node, row->key, claimant->uid))
+		if (row && (holders->withdrawn || !node_has_grant(node, row->key, claimant->uid)))
 			add_wishes(&list, &count, &wants->list[i], holding, row);
 	}
 	if (count)

@@ -163,8 +163,11 @@ answer_counts(const struct stored *stored, uint64_t *ret_serial)
 	int64_t serial = json_path_number(stored->object, "status.answer.serial", -1);
 
 	*ret_serial = serial < 0 ? 0 : (uint64_t)serial;
+	/* one to more than was asked is of a time that is lost: it proves nothing */
 	return uid && epoch && asked && serial >= 0 && strcmp(uid, stored->uid) == 0 &&
 	    strcmp(epoch, asked) == 0 &&
+	    serial <= json_path_number(stored->object, "spec.serial", 0) &&
+	    !json_object_get_boolean(json_path(stored->object, "status.answer.ahead")) &&
 	    json_path_number(stored->object, "status.protocol", 0) >= 1;
 }
 

@@ -9,6 +9,9 @@
 #include "core/tree.h"
 #include "net/metrics.h"
 
+/* The ConfigMap that is the ledger's record. */
+#define RECORD "staticip-ledger"
+
 /* Annotations of a StaticIPNode: what is left of its Node when that is gone. */
 #define NODE_UID_NOTE "staticip.dev/node-uid"
 #define NODE_PROVIDER_NOTE "staticip.dev/provider-id"
@@ -84,10 +87,18 @@ struct holders {
 	/* the ledger's record (holders_rebuild.c) */
 	char *epoch; /* NULL: not known */
 	bool rebuilding, checked;
+	/* of the rebuilding: the API server went back in time, so neither what it shows as
+	 * granted nor what the ledger says is believed before the nodes have reported */
+	bool withdrawn;
 	char *start;   /* the epoch in which to begin anew, until the record says it */
+	bool start_withdrawn;
 	char *missing; /* nodes that have not answered yet, as people were told */
 	double missing_at; /* when they are told again */
+	unsigned undecided; /* reports about which another node has to be heard first, so far */
 	unsigned unknown; /* addresses that nodes reported and the ledger did not know, so far */
+	struct kube_call *doubting; /* holders_doubt */
+	void (*doubted)(void *cookie);
+	void *doubted_cookie;
 	double now;
 	struct holders_counts counts;
 	struct histogram handshakes; /* from a revocation to its answer */
@@ -172,6 +183,11 @@ bool rebuild_run(struct holders *holders);
 void rebuild_start(struct holders *holders, const char *why);
 /* Also while one is under way: what it has entered is lost. */
 void rebuild_anew(struct holders *holders, const char *why);
+/* Anew, and so that nothing counts that the API server shows as granted. */
+void rebuild_doubtful(struct holders *holders, const char *why);
+/* Whether this machine's agent has to report; whether it has, in this epoch. */
+bool rebuild_counts(const struct machine *machine);
+bool rebuild_has_reported(const struct holders *holders, const struct stored *node);
 /* Whether another controller began anew, and we have not heard of it: then nothing may be
  * written to this StaticIPNode, and the record is read. */
 bool rebuild_is_behind(struct holders *holders, const struct stored *node);
@@ -181,5 +197,18 @@ bool rebuild_adopt(struct holders *holders, const struct stored *node);
 void rebuild_check(struct holders *holders, const struct stored *node);
 /* The epoch that a node's StaticIPNode shall have; the caller frees it. */
 char *rebuild_epoch(const struct holders *holders, struct json_object *node);
+
+/* holders_back.c */
+/* Whether the node has had what this API server does not know. */
+bool back_is_seen(const struct holders *holders, const struct stored *node);
+/* Tells of tables that are newer on the node. */
+void back_check_tables(struct holders *holders, const struct stored *node);
+enum back_word {
+	BACK_STANDS,    /* its node says so, too */
+	BACK_GIVES_WAY, /* its node has reported, and says nothing of it */
+	BACK_NOT_KNOWN, /* its node has not reported yet */
+};
+/* What an entry of the ledger is worth when another node reports its address. */
+enum back_word back_word_of(const struct holders *holders, const struct held *held);
 
 #endif

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,10 +15,10 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "net/clock.h"
+#include "table/grant.h"
 #include "table/json.h"
 #include "table/key.h"
 
-#define RECORD "staticip-ledger"
 /* Nodes that a sentence names. */
 enum { MISSING_NAMED = 5 };
 static const double missing_every_s = 10;
@@ -29,7 +28,11 @@ static const double missing_every_s = 10;
 static uint64_t
 epoch_number(const char *epoch)
 {
-	return epoch ? strtoull(epoch, NULL, 10) : 0;
+	uint64_t number = 0;
+
+	if (epoch)
+		(void)grant_epoch_number(epoch, &number); /* 0: below all that we make */
+	return number;
 }
 
 static void
@@ -87,6 +90,8 @@ write_record(struct holders *holders, const char *epoch, bool complete)
 	json_object_object_add(object, "metadata", metadata);
 	json_put_text(data, "epoch", epoch);
 	json_put_text(data, "complete", complete ? "true" : "false");
+	if (!complete && (holders->withdrawn || holders->start_withdrawn))
+		json_put_text(data, "withdrawn", "true");
 	json_object_object_add(object, "data", data);
 	return store_write(holders->record, RECORD, object);
 }
@@ -123,6 +128,18 @@ rebuild_start(struct holders *holders, const char *why)
 		rebuild_anew(holders, why);
 }
 
+void
+rebuild_doubtful(struct holders *holders, const char *why)
+{
+	if (holders->start && holders->start_withdrawn)
+		return;
+	/* one that is being written with less is none: its epoch is not waited for */
+	mem_free(holders->start);
+	holders->start = NULL;
+	rebuild_anew(holders, why);
+	holders->start_withdrawn = true;
+}
+
 /* Until the record says so, it has not begun: a write may fail, or another's be faster. */
 static void
 begin(struct holders *holders)
@@ -132,18 +149,26 @@ begin(struct holders *holders)
 	(void)write_record(holders, holders->start, false);
 }
 
+static bool
+is_true(struct json_object *object, const char *path)
+{
+	const char *text = json_path_text(object, path);
+
+	return text && strcmp(text, "true") == 0;
+}
+
 static void
 read_record(struct holders *holders, struct json_object *object)
 {
 	const char *epoch = json_path_text(object, "data.epoch");
-	const char *complete = json_path_text(object, "data.complete");
 	bool begun = holders->start && epoch && strcmp(holders->start, epoch) == 0;
 
 	if (begun) {
 		mem_free(holders->start);
 		holders->start = NULL;
+		holders->start_withdrawn = false;
 	}
-	bool rebuilding = holders->start || !complete || strcmp(complete, "true") != 0;
+	bool rebuilding = holders->start || !is_true(object, "data.complete");
 	bool same = holders->epoch && epoch && strcmp(holders->epoch, epoch) == 0;
 
 	if (!epoch || (same && rebuilding == holders->rebuilding))
@@ -151,8 +176,10 @@ read_record(struct holders *holders, struct json_object *object)
 	mem_free(holders->epoch);
 	holders->epoch = mem_text(epoch);
 	holders->rebuilding = rebuilding;
-	log_line(LOG_LEVEL_INFO, "ledger: epoch %s%s", epoch,
-	    rebuilding ? ", being rebuilt" : ", complete");
+	holders->withdrawn = rebuilding && is_true(object, "data.withdrawn");
+	log_line(LOG_LEVEL_INFO, "ledger: epoch %s%s%s", epoch,
+	    rebuilding ? ", being rebuilt" : ", complete",
+	    holders->withdrawn ? ", all grants withdrawn" : "");
 	touch_all(holders);
 }
 
@@ -164,8 +191,8 @@ struct roll_call {
 	unsigned count;
 };
 
-static bool
-has_reported(const struct holders *holders, const struct stored *node)
+bool
+rebuild_has_reported(const struct holders *holders, const struct stored *node)
 {
 	const char *epoch = node ? json_path_text(node->object, "spec.epoch") : NULL;
 	const char *answered = node ? json_path_text(node->object, "status.answer.epoch") : NULL;
@@ -174,7 +201,15 @@ has_reported(const struct holders *holders, const struct stored *node)
 
 	return epoch && answered && to && strncmp(epoch, holders->epoch, length) == 0 &&
 	    strcmp(epoch, answered) == 0 && strcmp(to, node->uid) == 0 &&
+	    !json_object_get_boolean(json_path(node->object, "status.answer.ahead")) &&
 	    json_object_get_boolean(json_path(node->object, "status.answer.grantsRequired"));
+}
+
+bool
+rebuild_counts(const struct machine *machine)
+{
+	return !machine->gone && !machine->no_agent &&
+	    !(machine->out_of_service && !machine->ready);
 }
 
 static void
@@ -182,8 +217,8 @@ call_node(void *cookie, const char *name, const struct machine *machine)
 {
 	struct roll_call *call = cookie;
 
-	if (machine->gone || machine->no_agent || (machine->out_of_service && !machine->ready) ||
-	    has_reported(call->holders, store_find(call->holders->nodes, name)))
+	if (!rebuild_counts(machine) ||
+	    rebuild_has_reported(call->holders, store_find(call->holders->nodes, name)))
 		return;
 	if (call->count++ < MISSING_NAMED)
 		(void)buf_print(&call->missing, "%s%s", call->count > 1 ? ", " : "", name);
@@ -278,6 +313,26 @@ enter(struct holders *holders, struct block *block, const struct held *held,
 		ledger_claim(holders->ledger, block, claim);
 }
 
+static bool
+is_others(const struct held *held, const struct report *report)
+{
+	return held && strcmp(held->uid, report->uid) != 0;
+}
+
+/* The ledger is of an earlier time. False: whether its entry stands is not known yet. */
+static bool
+decide(struct holders *holders, struct block *block, const struct held **held)
+{
+	enum back_word word = back_word_of(holders, *held);
+
+	holders->undecided += word == BACK_NOT_KNOWN;
+	if (word == BACK_GIVES_WAY) {
+		ledger_release(holders->ledger, block, (*held)->uid, true);
+		*held = NULL;
+	}
+	return word != BACK_NOT_KNOWN;
+}
+
 static void
 adopt(struct holders *holders, const struct stored *node, const struct report *report,
     const struct ip *ip)
@@ -288,9 +343,11 @@ adopt(struct holders *holders, const struct stored *node, const struct report *r
 	struct claimant *claimant = claimant_make(holders, report->uid, report->pod);
 
 	desk_join(holders, claimant, node->name);
-	if (held && strcmp(held->uid, report->uid) != 0 && claimant->revoked)
+	if (is_others(held, report) && holders->withdrawn && !decide(holders, block, &held))
+		return;
+	if (is_others(held, report) && claimant->revoked)
 		return; /* the node knows that it has to go */
-	if (held && strcmp(held->uid, report->uid) != 0)
+	if (is_others(held, report))
 		contradict(claimant, held);
 	else if (!block->unreadable && (!held || !held->node))
 		enter(holders, block, held, &(struct claim){.ip = *ip, .uid = report->uid,
@@ -380,32 +437,18 @@ recall_machine(const struct holders *holders, const struct stored *node)
 bool
 rebuild_adopt(struct holders *holders, const struct stored *node)
 {
-	unsigned before = holders->unknown;
+	unsigned before = holders->unknown + holders->undecided;
 
 	recall_machine(holders, node);
-	each(holders, node, "spec.rows", adopt_row);
+	if (holders->withdrawn && !rebuild_has_reported(holders, node))
+		return false; /* its status may be of an earlier time, too */
+	if (!holders->withdrawn)
+		each(holders, node, "spec.rows", adopt_row);
 	each(holders, node, "status.attachments", adopt_attachment);
-	return holders->unknown != before;
+	return holders->unknown + holders->undecided != before;
 }
 
 /* ---- whether the ledger can be right --------------------------------------------------------- */
-
-/* A node that has seen more than the API server knows: that went back in time. */
-static bool
-is_ahead(const struct stored *node)
-{
-	const char *to = json_path_text(node->object, "status.answer.objectUID");
-	const char *answered = json_path_text(node->object, "status.answer.epoch");
-	const char *asked = json_path_text(node->object, "spec.epoch");
-
-	if (!to || !answered || !asked)
-		return false;
-	if (epoch_number(answered) > epoch_number(asked))
-		return true;
-	return strcmp(answered, asked) == 0 &&
-	    json_path_number(node->object, "status.answer.serial", 0) >
-	    json_path_number(node->object, "spec.serial", 0);
-}
 
 static void
 check_row(struct holders *holders, const struct stored *node, struct json_object *row)
@@ -419,6 +462,17 @@ check_row(struct holders *holders, const struct stored *node, struct json_object
 		rebuild_start(holders, "a node has a grant that the ledger does not know");
 }
 
+void
+rebuild_check(struct holders *holders, const struct stored *node)
+{
+	if (!node->object)
+		return;
+	back_check_tables(holders, node);
+	/* in a rebuilding, too: what a later answer shows can be above its epoch */
+	if (back_is_seen(holders, node))
+		rebuild_doubtful(holders, "a node has answered to more than the API server knows");
+}
+
 static void
 check_node(void *cookie, const struct stored *node)
 {
@@ -426,16 +480,8 @@ check_node(void *cookie, const struct stored *node)
 
 	if (!node->object)
 		return;
-	if (is_ahead(node))
-		rebuild_start(holders, "a node has answered to more than the API server knows");
+	rebuild_check(holders, node);
 	each(holders, node, "spec.rows", check_row);
-}
-
-void
-rebuild_check(struct holders *holders, const struct stored *node)
-{
-	if (holders->checked && node->object && is_ahead(node))
-		rebuild_start(holders, "a node has answered to more than the API server knows");
 }
 
 /* ---- the story ---------------------------------------------------------------------------------- */
@@ -446,11 +492,11 @@ rebuild_run(struct holders *holders)
 	const struct stored *record = store_find(holders->record, RECORD);
 	bool busy = record && record->busy;
 
-	if (record && record->object)
+	if (record && json_path_text(record->object, "data.epoch"))
 		read_record(holders, record->object);
 	else if (!busy)
-		rebuild_start(holders, "there is no record of a ledger");
-	if (!holders->checked && holders->epoch && !holders->rebuilding)
+		rebuild_doubtful(holders, "there is no record of a ledger");
+	if (!holders->checked && holders->epoch)
 		store_each(holders->nodes, check_node, holders);
 	holders->checked = true;
 	if (holders->start && !busy)
@@ -471,7 +517,7 @@ rebuild_is_behind(struct holders *holders, const struct stored *node)
 	if (epoch_number(epoch) <= epoch_number(holders->epoch))
 		return false;
 	if (record && record->live > node->received)
-		rebuild_start(holders, "a StaticIPNode is of a later epoch than the ledger's record");
+		rebuild_doubtful(holders, "a StaticIPNode is of a later epoch than the ledger's record");
 	else
 		store_read(holders->record, RECORD);
 	return true;

@@ -393,7 +393,7 @@ compare_rows(const void *a, const void *b)
 	return order ? order : strcmp(json_path_text(x, "uid"), json_path_text(y, "uid"));
 }
 
-/* What stays and what goes, then what is new, then words: where there is no room for all,
+/* What stays and what goes (all grants, when the API server went back in time), then what is new, then words: where there is no room for all,
  * no word takes the place of a grant. A UID is never granted and revoked at once. */
 static void
 plan_claimants(struct plan *plan, void **claimants, size_t count)
@@ -403,7 +403,7 @@ plan_claimants(struct plan *plan, void **claimants, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (is_leaving(claimants[i]))
 			add_revocation(plan, claimants[i]);
-		else
+		else if (!holders->withdrawn)
 			keep_grants(plan, claimants[i]);
 	for (size_t i = 0; i < count && !holders->rebuilding; i++)
 		if (word_of(claimants[i]) == WORD_GRANT)

@@ -416,8 +416,11 @@ on_synced(void *cookie)
 static void
 on_fault(void *cookie, const struct err *err)
 {
-	(void)cookie;
+	struct publisher *publisher = cookie;
+
 	log_line(LOG_LEVEL_WARN, "watch of tables: %s", err->text);
+	if (err->code == ENOTRECOVERABLE)
+		publisher->events->went_back(publisher->cookie, err);
 }
 
 static const struct watch_events watch_events = {

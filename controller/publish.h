@@ -19,6 +19,8 @@ struct publisher_events {
 	void (*wake)(void *cookie);
 	/* A bucket was changed by another hand and is in order again. */
 	void (*restored)(void *cookie, unsigned bucket);
+	/* The API server went back in time, as the watch found: this process must end. */
+	void (*went_back)(void *cookie, const struct err *err);
 };
 
 /* Watches the ConfigMaps of namespace at once. */

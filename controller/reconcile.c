@@ -33,6 +33,7 @@ struct controller {
 	struct arbiter *arbiter;
 	struct tables *tables;
 	bool incumbents_known;
+	struct err went_back; /* the API server did, so nothing is decided any more; code 0: no */
 	/* who holds what, and what each node is told */
 	struct holders *holders;
 	/* what is done about it */
@@ -212,8 +213,8 @@ now_text(struct controller *controller)
 static void
 reconcile(struct controller *controller)
 {
-	/* Nothing is decided on half a picture. */
-	if (!picture_complete(controller) || !learn_incumbents(controller))
+	/* Nothing is decided on half a picture, or on one of another time. */
+	if (controller->went_back.code || !picture_complete(controller) || !learn_incumbents(controller))
 		return;
 
 	/* What is free again is given on before anybody asks for more. */
@@ -375,18 +376,42 @@ on_watch_fault(void *cookie, const struct err *err)
 	log_line(LOG_LEVEL_WARN, "watch: %s", err->text);
 }
 
-/* An API server that went back in time (a restored etcd): nothing that is known here is
- * sure to be true any more, so a new process asks anew (I9). */
 static void
-on_pod_fault(void *cookie, const struct err *err)
+on_doubted(void *cookie)
 {
 	struct controller *controller = cookie;
 
-	on_watch_fault(cookie, err);
-	if (err->code != ENOTRECOVERABLE)
-		return;
-	*controller->fatal = *err;
+	*controller->fatal = controller->went_back;
 	ev_break(controller->loop, EVBREAK_ALL);
+}
+
+/* An API server that went back in time (a restored etcd): nothing that is known here is
+ * sure to be true any more, so a new process asks anew (I9). */
+static void
+on_went_back(void *cookie, const struct err *err)
+{
+	struct controller *controller = cookie;
+
+	if (controller->went_back.code)
+		return;
+	controller->went_back = *err;
+	holders_doubt(controller->holders, on_doubted, controller);
+}
+
+static void
+on_pod_fault(void *cookie, const struct err *err)
+{
+	on_watch_fault(cookie, err);
+	if (err->code == ENOTRECOVERABLE)
+		on_went_back(cookie, err);
+}
+
+static void
+on_tables_ahead(void *cookie, uint64_t generation)
+{
+	struct controller *controller = cookie;
+
+	tables_outrun(controller->tables, generation);
 }
 
 static void
@@ -406,7 +431,7 @@ static const struct arbiter_events arbiter_events = {.granted = on_granted,
     .withdrawn = on_withdrawn, .changed = on_holding_changed};
 static const struct tables_events tables_events = {.moved = on_row_moved};
 static const struct publisher_events publisher_events = {
-    .wake = on_wake, .restored = on_restored};
+    .wake = on_wake, .restored = on_restored, .went_back = on_went_back};
 
 static const struct watch_events allocation_events = {.changed = world_allocation_changed,
     .gone = world_allocation_gone, .synced = on_watch_synced, .fault = on_watch_fault};
@@ -417,7 +442,8 @@ static const struct watch_events pod_events = {.changed = on_pod, .gone = on_pod
     .synced = on_watch_synced, .fault = on_pod_fault};
 static const struct watch_events node_events = {.changed = on_node, .gone = on_node_gone,
     .synced = on_watch_synced, .fault = on_pod_fault};
-static const struct holders_events holders_events = {.wake = on_wake, .moved = on_row_moved};
+static const struct holders_events holders_events = {.wake = on_wake, .moved = on_row_moved,
+    .tables_ahead = on_tables_ahead, .went_back = on_went_back};
 
 static struct holders *
 start_holders(struct controller *c, struct kube *kube, const struct controller_options *options)

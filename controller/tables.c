@@ -327,6 +327,17 @@ tables_force(struct tables *tables, unsigned number)
 	tables->buckets[number].dirty = true;
 }
 
+void
+tables_outrun(struct tables *tables, uint64_t generation)
+{
+	for (unsigned i = 0; i < tables->count; i++) {
+		if (tables->buckets[i].generation > generation)
+			continue;
+		tables->buckets[i].generation = generation + 1;
+		tables_force(tables, i);
+	}
+}
+
 /* The text of a sending that arrived, its places counted already; or a copy. */
 static char *
 take_text(struct tables *tables, unsigned number, const char *text, size_t length)

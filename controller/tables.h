@@ -65,6 +65,10 @@ void tables_settled(struct tables *tables, unsigned bucket);
  * or to overtake a write without an answer. */
 void tables_force(struct tables *tables, unsigned bucket);
 
+/* Nodes have a table of this generation that is in no ConfigMap any more (the API server went
+ * back in time): whatever is not above it is written once more, above it. */
+void tables_outrun(struct tables *tables, uint64_t generation);
+
 /* Calls visit for each row of a published bucket: for incumbents at the start. */
 void tables_each_published(const struct tables *tables, unsigned bucket,
     void (*visit)(void *cookie, const char *key, const struct row *row,

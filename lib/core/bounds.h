@@ -157,6 +157,10 @@ enum {
 	 * gives the runtime four minutes for a sandbox. */
 	WAIT_SECONDS = 15,
 	WAIT_SECONDS_MAX = 180,
+	/* How far ahead of the clock, in seconds, a node's word on generations of tables may
+	 * be: a bucket that is written more than once a second outruns the clock. */
+	TABLE_AHEAD_MAX_S = 365 * 24 * 3600,
+
 	/* /proc/self/mountinfo of a node with 10 000 mounts. */
 	MOUNTINFO_MAX = 16 * 1024 * 1024,
 	/* What one dump of the kernel may yield after its filter: addresses, routes,

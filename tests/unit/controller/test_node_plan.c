@@ -249,6 +249,22 @@ nothing_new_is_granted_while_the_ledger_is_rebuilt_or_cannot_be_read(void **stat
 	expect(one, SPEC("8", ROW("ex-0", "u1", "10"), PROFILE, ""));
 }
 
+/* What the API server shows as granted may be somebody else's by now. */
+static void
+no_grant_stays_when_the_api_server_went_back_in_time(void **state)
+{
+	struct one_desk *one = *state;
+
+	allocate(one, 1, NULL);
+	struct claimant *claimant = pod(one, "ex-0", "u1", WORD_HOLD);
+	claimant->why = mem_text("why");
+	ledger(one, "10.0.2.10 u1 n1", 11);
+	node(one, SPEC("7", ROW("ex-0", "u1", "10"), PROFILE, ""), 0, "", 10);
+	one->holders->rebuilding = one->holders->withdrawn = true;
+	expect(one, SPEC("8",
+	    "{\"key\":\"net/ns/ex-0\",\"uid\":\"u1\",\"state\":\"Held\",\"message\":\"why\"}", "", ""));
+}
+
 static void
 a_grant_stays_as_it_was_given_whatever_becomes_of_allocation_and_ledger(void **state)
 {
@@ -438,7 +454,7 @@ a_revocation_goes_when_answered_not_busy_and_the_ledger_read_after_it_is_empty(v
 static char *
 answered_by(int protocol, const char *answer)
 {
-	return mem_format("{\"metadata\":{\"uid\":\"o1\"},\"spec\":" SPEC("8", "", "", REVOKED)
+	return mem_format("{\"metadata\":{\"uid\":\"o1\"},\"spec\":" SPEC("9", "", "", REVOKED)
 	    ",\"status\":{\"protocol\":%d,\"answer\":%s}}", protocol, answer);
 }
 
@@ -450,7 +466,9 @@ only_an_answer_of_this_object_and_epoch_counts(void **state)
 	    "{\"objectUID\":\"o1\",\"epoch\":\"0-a-b\",\"serial\":9}",
 	    "{\"epoch\":\"" EPOCH "\",\"serial\":9}", "{\"objectUID\":\"o1\",\"serial\":9}",
 	    "{\"objectUID\":\"o1\",\"epoch\":\"" EPOCH "\"}",
-	    "{\"objectUID\":\"o1\",\"epoch\":\"" EPOCH "\",\"serial\":7}", "null"};
+	    "{\"objectUID\":\"o1\",\"epoch\":\"" EPOCH "\",\"serial\":7}",
+	    "{\"objectUID\":\"o1\",\"epoch\":\"" EPOCH "\",\"serial\":10}",
+	    "{\"objectUID\":\"o1\",\"epoch\":\"" EPOCH "\",\"serial\":9,\"ahead\":true}", "null"};
 	struct one_desk *one = *state;
 	struct claimant *claimant = pod(one, "ex-0", "u1", WORD_REVOKE);
 
@@ -534,6 +552,7 @@ main(void)
 	    TEST(an_entry_read_before_the_node_is_read_again_first),
 	    TEST(a_pod_without_all_its_entries_gets_nothing),
 	    TEST(nothing_new_is_granted_while_the_ledger_is_rebuilt_or_cannot_be_read),
+	    TEST(no_grant_stays_when_the_api_server_went_back_in_time),
 	    TEST(a_grant_stays_as_it_was_given_whatever_becomes_of_allocation_and_ledger),
 	    TEST(a_grant_whose_profile_is_lost_gets_one_so_that_the_agent_can_read_the_rest),
 	    TEST(who_waits_or_is_refused_is_told_why),

@@ -290,6 +290,28 @@ rubbish_is_put_right_with_a_higher_generation(void **state)
 }
 
 static void
+tables_that_nodes_have_newer_are_written_above_them(void **state)
+{
+	struct table_header header;
+	size_t length;
+	unsigned bucket = key_bucket("net/ns/p-0", BUCKETS);
+
+	set(*state, "net/ns/p-0", "10.0.0.1/24");
+	(void)publish_all(*state);
+	const char *text = tables_text(*state, bucket, &length);
+	assert_int_equal(table_verify(text, length, &header, NULL), 0);
+	uint64_t ahead = header.generation + 1000000;
+	tables_outrun(*state, ahead);
+	assert_true(publish(*state, bucket));
+	text = tables_text(*state, bucket, &length);
+	assert_int_equal(table_verify(text, length, &header, NULL), 0);
+	assert_true(header.generation > ahead);
+	/* once */
+	tables_outrun(*state, ahead);
+	assert_false(publish(*state, bucket));
+}
+
+static void
 what_a_start_finds_published_is_not_written_again(void **state)
 {
 	struct tables *next = tables_new(BUCKETS, &events, NULL);
@@ -428,6 +450,7 @@ main(void)
 	    T(a_damaged_bucket_is_written_before_rows_are_added_elsewhere),
 	    T(a_row_that_is_published_does_not_yield_to_a_duplicate),
 	    T(rubbish_is_put_right_with_a_higher_generation),
+	    T(tables_that_nodes_have_newer_are_written_above_them),
 	    T(what_a_start_finds_published_is_not_written_again),
 	    T(the_last_row_of_a_network_takes_its_network_row_along),
 	    T(a_full_bucket_refuses_newcomers_and_loses_nothing),
