@@ -393,8 +393,8 @@ compare_rows(const void *a, const void *b)
 	return order ? order : strcmp(json_path_text(x, "uid"), json_path_text(y, "uid"));
 }
 
-/* What stays and what goes (all grants, when the API server went back in time), then what is new, then words: where there is no room for all,
- * no word takes the place of a grant. A UID is never granted and revoked at once. */
+/* What stays and what goes (all grants, when the API server went back in time), then what
+ * is new, then words: where there is no room for all, no word takes the place of a grant. A UID is never granted and revoked at once. */
 static void
 plan_claimants(struct plan *plan, void **claimants, size_t count)
 {
