@@ -4,7 +4,7 @@
 # plugin; no kubelet: the pods' ADDs and DELs are the test's.
 
 bats_require_minimum_version 1.5.0
-setup() { load lib.bash; supervise; }
+setup() { load lib.bash; supervise; own_sandboxes; }
 teardown() {
 	touch "$WORK/enough"
 	resume_control_plane
@@ -102,6 +102,8 @@ plugin() {
 			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 1}}"
 	' plugin "$root" "$BUILD/staticip" "$1" "$3" "$4" "$5" "$NS"
 }
+# Names of network namespaces are the machine's, and another run may have the same.
+own_sandboxes() { mkdir -p /run/netns && mount -t tmpfs sandboxes /run/netns; }
 sandbox() {
 	ip netns add "$1"
 	ip -n "$1" link add eth0 type veth peer name other
@@ -113,6 +115,7 @@ end_sandboxes() {
 	local name
 	while read -r name; do ip netns del "$name" 2>/dev/null; done <"$WORK/sandboxes" 2>/dev/null || true
 	rm -f "$WORK/sandboxes"
+	umount -l /run/netns 2>/dev/null || true
 }
 # add NODE POD UID SANDBOX ADDRESS: the sandbox is made, and gets the address.
 add() {
