@@ -355,6 +355,10 @@ store_write_spec(struct store *store, const char *name, struct json_object *spec
 	add_step(patch, "test", "/metadata/uid", json_object_new_string(slot->seen.uid));
 	add_step(patch, "test", "/metadata/generation",
 	    json_object_new_int64(generation_of(slot->seen.object)));
+	/* generations come again when the server goes back in time; epochs do not */
+	if (json_path_text(slot->seen.object, "spec.epoch"))
+		add_step(patch, "test", "/spec/epoch",
+		    json_object_new_string(json_path_text(slot->seen.object, "spec.epoch")));
 	add_step(patch, "replace", "/spec", spec);
 	slot->patched = generation_of(slot->seen.object);
 	send_as(slot, "PATCH", path, "application/json-patch+json", patch, on_written);
