@@ -14,6 +14,9 @@ claim_bridge() { ip link add sip-br type bridge 2>/dev/null && ip link set sip-b
 
 networks() {
 	PART=network
+	# an address of its own: else it has that of a port, and another one when a machine
+	# is started again, while the others go on to send to the old one
+	ip link set sip-br address 02:73:69:70:00:01
 	ip addr add $HOST/24 dev sip-br
 	ip link set sip-br up
 	# No querier here, so snooping would lose neighbour discovery sooner or later.
