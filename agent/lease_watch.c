@@ -69,8 +69,8 @@ on_look(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	watch->changed(watch->cookie);
 }
 
-static int
-make_directory(const char *root, struct err *err)
+int
+lease_watch_make(const char *root, struct err *err)
 {
 	scoped_fd int top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -87,7 +87,7 @@ struct lease_watch *
 lease_watch_new(struct ev_loop *loop, const char *root, void (*changed)(void *cookie),
     void *cookie, struct err *err)
 {
-	if (make_directory(root, err))
+	if (lease_watch_make(root, err))
 		return NULL;
 	struct lease_watch *watch = mem_new(1, sizeof(*watch));
 	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

@@ -8,6 +8,9 @@
 
 struct lease_watch;
 
+/* Makes the directory of attachments below root (an absolute path) where it is missing. */
+int lease_watch_make(const char *root, struct err *err);
+
 /* Watches the leases below root (an absolute path), making the directory of
  * attachments where it is missing. changed is called from the loop, once for any number
  * of changes; by inotify, or four times a second where no instance is to be had

@@ -218,7 +218,7 @@ begin_anew(struct node *node)
 
 	if (!node->pending.object)
 		node_hold(&node->pending, &id, node->in_force.object);
-	(void)err_set(&err, ENOENT, "somebody removed the marker of this boot from %s",
+	(void)err_set(&err, ENOENT, "somebody removed the marker of this boot, or its leases, from %s",
 	    node->spec.path);
 	node_try_again(node, &err);
 }

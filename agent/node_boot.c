@@ -1,15 +1,19 @@
 /* Before anything of a StaticIPNode comes into force: is this boot known to the API server,
  * and are its leases all there? The steps are marker.h's. */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/answer.h"
 #include "agent/host_view.h"
+#include "agent/lease_watch.h"
 #include "agent/marker.h"
 #include "agent/node_private.h"
+#include "agent/publish.h"
 #include "agent/regain.h"
 #include "agent/status.h"
 #include "core/log.h"
@@ -19,10 +23,15 @@
 /* Told, marked, gone: three steps, and one in reserve for who empties it again. */
 enum { STEPS_MAX = 4 };
 
+/* The leases are read by path, the marker by the directory that was opened: both must be
+ * one, or the marker speaks for leases of elsewhere. And the marker says nothing without the
+ * leases' directory, which is there from the agent's start on. */
 bool
 node_is_marked(const struct node *node)
 {
-	return marker_is(node->spec.root, node->spec.boot_id);
+	return marker_is(node->spec.root, node->spec.boot_id) &&
+	    publish_root_is_at(node->spec.path, node->spec.root) &&
+	    faccessat(node->spec.root, "leases/by-attachment", F_OK, 0) == 0;
 }
 
 static void
@@ -94,8 +103,10 @@ node_boot_told(struct node *node)
 static int
 mark(struct node *node, struct err *err)
 {
-	int rc = marker_write(node->spec.root, node->spec.boot_id, err);
+	int rc = lease_watch_make(node->spec.path, err);
 
+	if (!rc)
+		rc = marker_write(node->spec.root, node->spec.boot_id, err);
 	if (!rc)
 		node->fresh = false;
 	return rc;
@@ -106,6 +117,9 @@ regain(struct node *node, struct json_object *object, size_t *ret_made, struct e
 {
 	scoped_regain_known known = {.count = 0};
 
+	if (!publish_root_is_at(node->spec.path, node->spec.root))
+		return err_set(err, ESTALE, "another directory is at %s by now; the agent ends, to "
+		    "start anew with it", node->spec.path);
 	if (!node->spec.view->seen)
 		return err_set(err, EPERM, "%s", node->spec.view->why);
 	regain_add_attachments(node->reported, &known);
@@ -122,7 +136,7 @@ say_lost(struct node *node, const struct object_id *id)
 		return;
 	node->lost = true;
 	node->serving = false;
-	scoped_free char *note = mem_format("the marker of this boot is not in %s on node %s: "
+	scoped_free char *note = mem_format("the marker of this boot or its leases are not in %s on node %s: "
 	    "somebody emptied the directory; nothing is granted or answered there until the "
 	    "leases are made again from the pods' interfaces", node->spec.path,
 	    node->spec.node_name);

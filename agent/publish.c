@@ -50,6 +50,16 @@ publish_root(const char *path, bool allow_disk, bool *ret_volatile, struct err *
 	return mem_take_fd(&root);
 }
 
+bool
+publish_root_is_at(const char *path, int root)
+{
+	struct stat by_path;
+	struct stat by_fd;
+
+	return stat(path, &by_path) == 0 && fstat(root, &by_fd) == 0 &&
+	    by_path.st_ino == by_fd.st_ino && by_path.st_dev == by_fd.st_dev;
+}
+
 /* Only names that an agent makes: what somebody else put there keeps the directory
  * (ENOTEMPTY), and is his to explain. */
 int

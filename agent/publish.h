@@ -32,6 +32,10 @@ struct publish {
  * allow_disk. *ret_volatile: whether it goes with the boot. */
 int publish_root(const char *path, bool allow_disk, bool *ret_volatile, struct err *err);
 
+/* Whether the path still leads to the directory that was opened: false when it was moved
+ * away, or something was mounted over it. */
+bool publish_root_is_at(const char *path, int root);
+
 /* Makes the directories and removes temporary files of a killed predecessor.
  * Nothing counts as published until publish_mark. */
 int publish_open(int root, unsigned buckets, struct publish *ret_publish, struct err *err);

@@ -6,6 +6,7 @@
 #include "agent/install.h"
 #include "agent/lock.h"
 #include "agent/options.h"
+#include "agent/publish.h"
 #include "agent/sync.h"
 #include "core/err.h"
 #include "core/log.h"
@@ -50,7 +51,7 @@ on_beat(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	struct err err = {0};
 
 	(void)revents;
-	if (!lock_held(spec->lock)) {
+	if (!lock_held(spec->lock) || !publish_root_is_at(spec->options->root, spec->lock->root)) {
 		log_line(LOG_LEVEL_ERROR, "the file 'agent' in %s was taken away, so another agent "
 		    "could run beside this one; ending, to start anew", spec->options->root);
 		upkeep->lock_lost = true;

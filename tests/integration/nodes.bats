@@ -376,6 +376,39 @@ empty() { find "$WORK/n1" -mindepth 1 -delete; }
 	condition_is LeasesLost '["False","Regained"]'
 }
 
+@test "leases that are removed without the marker are found again before anything is answered" {
+	fresh emptied-leases
+	start_agent n1
+	pod one 10.80.1.26/24
+	take ADD c1 p u-1 one 10.80.1.26/24
+	node n1 '{epoch: e1, serial: 1}'
+	wait_until 10 status_is .status.attachmentCount 1
+	# nobody is revoked yet, so no answer while they go can free an address
+	rm -r "$WORK/n1/leases"
+	node n1 '{epoch: e1, serial: 2, revoked: [{uid: u-1, addresses: [network/podnet 10.80.1.26]}]}'
+	wait_until 20 status_is .status.answer.serial 2
+	status_is .status.answer.busy '["u-1"]'
+	condition_is LeasesLost '["False","Regained"]'
+}
+
+@test "an agent whose directory was moved away answers nothing, and one that starts anew finds the leases" {
+	fresh moved
+	start_agent n1
+	pod one 10.80.1.27/24
+	take ADD c1 p u-1 one 10.80.1.27/24
+	node n1 '{epoch: e1, serial: 1}'
+	wait_until 10 status_is .status.attachmentCount 1
+	mv "$WORK/n1" "$WORK/n1.moved"
+	mkdir "$WORK/n1"
+	node n1 '{epoch: e1, serial: 2, revoked: [{uid: u-1, addresses: [network/podnet 10.80.1.27]}]}'
+	wait_until 20 grep -q 'ending: the lock was lost' "$WORK/agent-n1.log"
+	status_is .status.answer.serial 1
+	start_agent n1
+	wait_until 10 status_is '[.status.answer.serial, .status.answer.busy]' '[2,["u-1"]]'
+	condition_is LeasesLost '["False","Regained"]'
+	rm -r "$WORK/n1.moved"
+}
+
 # table GENERATION [LINE...]: writes the only table, as the controller does.
 table() {
 	local ns=$TABLES generation=$1
