@@ -257,8 +257,7 @@ look_and_send(struct node *node, const struct node_spec *spec)
 	judge_ready(node);
 	count_leases(node, &facts);
 	scoped_json *patch = answer_patch(&facts);
-	json_object_put(node->reported);
-	node->reported = json_object_get(json_path(patch, "status.attachments"));
+	node_remember(node, mem_take(&leases), facts.lease_count);
 	node->sent_serial = spec->head.serial;
 	status_send(node->status, STATUS_ANSWER, patch);
 }
@@ -431,7 +430,7 @@ node_free(struct node *node)
 	lease_watch_free(node->leases);
 	json_object_put(node->in_force.object);
 	json_object_put(node->pending.object);
-	json_object_put(node->reported);
+	mem_free(node->seen);
 	mem_free(node->selector);
 	mem_free(node);
 }

@@ -29,8 +29,6 @@ read_head(const struct node *node, struct grant_head *ret_head, struct err *err)
 static void
 send_once(struct node *node, struct json_object *object, struct json_object *patch)
 {
-	json_object_put(node->reported);
-	node->reported = json_object_get(json_path(patch, "status.attachments"));
 	if (!json_object_equal(
 	        json_path(object, "status.answer"), json_path(patch, "status.answer")))
 		status_send(node->status, STATUS_AHEAD, patch);
@@ -55,6 +53,7 @@ send_what_is(struct node *node, const struct object_id *id, struct json_object *
 	(void)snprintf(head.object, sizeof(head.object), "%s", id->uid);
 	facts.leases = leases;
 	scoped_json *patch = answer_patch(&facts);
+	node_remember(node, mem_take(&leases), facts.lease_count);
 	send_once(node, object, patch);
 	return 0;
 }

@@ -56,6 +56,14 @@ node_admit_none(struct node *node)
 		serve(node);
 }
 
+void
+node_remember(struct node *node, struct lease *list, size_t count)
+{
+	mem_free(node->seen);
+	node->seen = list;
+	node->seen_count = count;
+}
+
 static struct boot_facts
 look(struct node *node, const struct object_id *id, struct json_object *object)
 {
@@ -122,7 +130,7 @@ regain(struct node *node, struct json_object *object, size_t *ret_made, struct e
 		    "start anew with it", node->spec.path);
 	if (!node->spec.view->seen)
 		return err_set(err, EPERM, "%s", node->spec.view->why);
-	regain_add_attachments(node->reported, &known);
+	regain_add_leases(node->seen, node->seen_count, &known);
 	regain_add_node(object, &known);
 	if (node->in_force.object != object)
 		regain_add_node(node->in_force.object, &known);

@@ -9,6 +9,7 @@
 #include "agent/node.h"
 #include "net/watch.h"
 
+struct lease;
 struct lease_watch;
 struct status;
 struct tend;
@@ -35,7 +36,8 @@ struct node {
 	struct node_state state;
 	uint64_t sent_serial; /* of the answer on its way */
 	struct conditions conditions;
-	struct json_object *reported; /* the attachments that were seen last */
+	struct lease *seen; /* the leases that were reported last */
+	size_t seen_count;
 
 	/* this boot (marker.h) */
 	bool serving;  /* leases are whole, as far as is known */
@@ -47,6 +49,9 @@ struct node {
 };
 
 void node_hold(struct held *held, const struct object_id *id, struct json_object *object);
+/* Remembers the leases that are reported, for a time when they are lost. The list is taken
+ * over (mem_free). */
+void node_remember(struct node *node, struct lease *list, size_t count);
 /* Later, whatever is pending or else the answer; each fault is logged once. */
 void node_try_again(struct node *node, const struct err *why);
 /* A log line, and an Event on this node's StaticIPNode (uid). */

@@ -12,12 +12,21 @@
 #include "node/netns.h"
 #include "node/netns_each.h"
 
+/* Whose lease a container's name goes to: its DEL silences what that lease names, which must
+ * not be another pod's that has the same address on another network. */
+enum turn {
+	TURN_SAME, /* namespaces that the lease had */
+	TURN_UP,   /* those with the address on a link that is up */
+	TURN_ANY,
+	TURNS
+};
+
 struct regain {
 	const char *root;
 	const struct regain_known *known;
 	struct lease *there; /* leases that were not lost */
 	size_t there_count;
-	bool up_only;        /* addresses on links that are up come first */
+	enum turn turn;
 	size_t made;
 	int rc;
 	struct err *err;
@@ -54,10 +63,13 @@ static const struct kernel_address *
 find_address(const struct regain *regain, const struct inside *inside,
     const struct lease *lease)
 {
+	if (regain->turn == TURN_SAME &&
+	    !netns_id_equal(&lease->holder.netns_id, &inside->place->id))
+		return NULL;
 	for (size_t i = 0; i < inside->address_count; i++) {
 		const struct kernel_address *address = &inside->addresses[i];
 		if (lease_has(lease, &address->cidr.ip) &&
-		    (!regain->up_only || is_up(inside, address->index)))
+		    (regain->turn != TURN_UP || is_up(inside, address->index)))
 			return address;
 	}
 	return NULL;
@@ -213,14 +225,12 @@ int
 regain_leases(const char *root, const struct regain_known *known, size_t *ret_made,
     struct err *err)
 {
-	struct regain regain = {.root = root, .known = known, .up_only = true, .err = err};
+	struct regain regain = {.root = root, .known = known, .err = err};
 	int rc = lease_list(root, &regain.there, &regain.there_count, err);
 
-	/* who has the address on a link that is up gets its container's name: its DEL comes */
-	for (unsigned turn = 0; !rc && turn < 2; turn++) {
+	for (; !rc && regain.turn < TURNS; regain.turn++) {
 		rc = netns_each(visit, &regain, err);
 		rc = regain.rc ? regain.rc : rc;
-		regain.up_only = false;
 	}
 	mem_free(regain.there);
 	*ret_made = regain.made;

@@ -20,6 +20,8 @@ struct regain_known {
 void regain_known_release(struct regain_known *known);
 #define scoped_regain_known __attribute__((cleanup(regain_known_release))) struct regain_known
 
+/* Pure: adds leases that were there, with the namespaces that they had. */
+void regain_add_leases(const struct lease *list, size_t count, struct regain_known *known);
 /* Pure: adds those of a StaticIPNode, attachments first; an entry that cannot be read is
  * left out. */
 void regain_add_node(struct json_object *node, struct regain_known *known);

@@ -77,6 +77,18 @@ keep_valid(struct regain_known *known)
 }
 
 void
+regain_add_leases(const struct lease *list, size_t count, struct regain_known *known)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct lease *lease = add(known);
+		*lease = list[i];
+		lease->adds = 1;
+		lease->closing = false;
+		keep_valid(known);
+	}
+}
+
+void
 regain_add_attachments(struct json_object *attachments, struct regain_known *known)
 {
 	for (size_t i = 0; i < length_of(attachments); i++) {

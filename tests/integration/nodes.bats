@@ -376,6 +376,27 @@ empty() { find "$WORK/n1" -mindepth 1 -delete; }
 	condition_is LeasesLost '["False","Regained"]'
 }
 
+@test "of pods with one address on two networks each DEL finds its own after the directory was emptied" {
+	fresh emptied-twins
+	start_agent n1
+	pod one 10.80.1.25/24
+	pod two 10.80.1.25/24
+	take ADD c1 p u-1 one 10.80.1.25/24
+	NETWORK=other take ADD c2 q u-2 two 10.80.1.25/24
+	node n1 '{epoch: e1, serial: 1}'
+	wait_until 10 status_is .status.attachmentCount 2
+	kill_it STOP agent-n1
+	empty
+	kill_it CONT agent-n1
+	node n1 '{epoch: e1, serial: 2}'
+	wait_until 15 status_is .status.answer.serial 2
+	NETWORK=other take DEL c2 q u-2 two 10.80.1.25/24
+	is_up one
+	is_down two
+	take DEL c1 p u-1 one 10.80.1.25/24
+	is_down one
+}
+
 @test "leases that are removed without the marker are found again before anything is answered" {
 	fresh emptied-leases
 	start_agent n1

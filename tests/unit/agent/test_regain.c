@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -69,12 +70,33 @@ what_is_no_object_adds_nothing(void **state)
 	assert_int_equal(known.count, 0);
 }
 
+static void
+what_was_seen_keeps_its_namespace_and_nothing_that_is_no_file_name(void **state)
+{
+	scoped_regain_known known = {.count = 0};
+	struct lease seen[2] = {{.holder = {.network = "podnet", .container = "c1",
+	    .ifname = "eth0", .uid = "u-1", .netns_id = {.inode = 7, .cookie = 9}},
+	    .domain = "network/podnet", .ip_count = 1, .adds = 5, .closing = true}};
+
+	(void)state;
+	seen[1] = seen[0];
+	(void)snprintf(seen[1].holder.network, sizeof(seen[1].holder.network), "../etc");
+	assert_int_equal(cidr_parse("10.0.2.40/24", 12, &seen[0].ips[0], NULL), 0);
+	regain_add_leases(seen, 2, &known);
+	assert_int_equal(known.count, 1);
+	assert_lease(&known.list[0], "u-1", "c1", "eth0", "network/podnet", "10.0.2.40/24");
+	assert_true(netns_id_equal(&known.list[0].holder.netns_id, &seen[0].holder.netns_id));
+	assert_int_equal(known.list[0].adds, 1);
+	assert_false(known.list[0].closing);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(who_may_have_a_lease_is_read_from_status_grants_and_revocations),
 	    cmocka_unit_test(what_is_no_object_adds_nothing),
+	    cmocka_unit_test(what_was_seen_keeps_its_namespace_and_nothing_that_is_no_file_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
