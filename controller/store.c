@@ -257,8 +257,10 @@ on_written(void *cookie, const struct kube_answer *answer)
 		slot->refusal = answer->err;
 	else if (answer->status != 409)
 		slot->store->events->fault(slot->store->cookie, &answer->err);
-	/* what is there now decides what is to be done */
-	if (tested || answer->status == 409 || answer->status == 404 || answer->unknown_outcome)
+	/* what is there now decides what is to be done; where a POST finds no namespace, or no
+	 * such resource, looking at once would show nothing that helps */
+	bool lost = answer->status == 404 && slot->seen.version;
+	if (tested || answer->status == 409 || lost || answer->unknown_outcome)
 		send_read(slot);
 	else
 		wait_out(slot);

@@ -113,3 +113,14 @@ plugin() {
 	holder_is 10.80.0.1 "$uid"
 	holder_is 10.80.0.2 "$other"
 }
+
+@test "where the tables' namespace is missing, the controller tries again with patience" {
+	fresh missing
+	TABLES=not-there
+	start_controller
+	wait_until 20 eval '[ "$(grep -c "configmaps.*not-there" "$WORK/controller.log")" -ge 2 ]'
+	sleep 3
+	tries=$(grep -c 'ledger: .*not-there' "$WORK/controller.log")
+	[ "$tries" -ge 1 ] && [ "$tries" -lt 30 ] || { echo "$tries tries"; return 1; }
+	TABLES=missing-tables
+}
