@@ -18,6 +18,7 @@ static const double look_deadline_s = 10;
 static const double look_again_s = 1;
 static const double patience_s = 3;
 
+static bool is_fenced(const struct claimant *claimant);
 static bool is_over(struct claimant *claimant, const struct pod *pod);
 static const struct held *placed_entry(const struct claimant *claimant);
 static enum proof proof(struct claimant *claimant, const struct held *placed);
@@ -33,10 +34,10 @@ claimant_let_go(struct claimant *claimant)
 	const struct held *placed = placed_entry(claimant);
 	bool over = is_over(claimant, pod);
 
+	if (over && !placed && is_fenced(claimant))
+		release(claimant, false); /* no node: it cannot have been granted */
 	if (!placed && !claimant->rows_granted && !claimant->revoked && !claimant->contradicted) {
 		holders_say(claimant->holders, WORD_KEEP, claimant, NULL);
-		if (over)
-			release(claimant, false); /* no node: it cannot have been granted */
 		return;
 	}
 	if (!over && !pod)
@@ -46,6 +47,16 @@ claimant_let_go(struct claimant *claimant)
 	watch_stuck(claimant, over && placed && !how);
 	if (how)
 		set_free(claimant, placed, how);
+}
+
+/* Its node can grant it nothing any more, or never did. One that is revoked can have entries
+ * without a node: it ended between two writes of its place, and those that were placed are
+ * given back already. */
+static bool
+is_fenced(const struct claimant *claimant)
+{
+	return claimant->revoked ? claimant->answered || claimant->silenced
+	                         : !claimant->rows_granted && !claimant->contradicted;
 }
 
 /* A node that is well answers in a moment; people are told of those that do not. */
@@ -213,8 +224,9 @@ claimant_begin_again(struct claimant *claimant)
 {
 	const struct held *placed = placed_entry(claimant);
 
-	if (placed && claimant->answered &&
-	    machine_same(claimant->holders->spec.machines, placed->node, placed->node_uid))
+	if (claimant->answered &&
+	    (!placed || machine_same(claimant->holders->spec.machines, placed->node,
+	        placed->node_uid)))
 		release(claimant, true);
 }
 

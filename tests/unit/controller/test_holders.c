@@ -1,0 +1,151 @@
+/* What nodes and the ledger say about a pod, and what is made of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/controller/one_desk.h"
+
+static int
+setup(void **state)
+{
+	*state = one_desk_new();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	one_desk_free(*state);
+	return 0;
+}
+
+static struct json_object *
+parse(const char *text)
+{
+	struct json_object *object = NULL;
+	struct err err = {0};
+
+	if (json_parse(text, strlen(text), "text", &object, &err))
+		fail_msg("%s: %s", err.text, text);
+	return object;
+}
+
+static struct block *
+block(struct one_desk *one)
+{
+	const struct ip ip = {.family = 4, .bytes = {10, 0, 2, 10}};
+
+	return ledger_block(one->holders->ledger, "network/net", &ip);
+}
+
+/* The block of 10.0.2.10 has that address, held by u1 of ns/ex-0. node NULL: not placed. */
+static void
+hold(struct one_desk *one, char *node)
+{
+	char uid[] = "u1";
+	char pod[] = "ns/ex-0";
+	struct held held = {.ip = {.family = 4, .bytes = {10, 0, 2, 10}}, .uid = uid, .pod = pod,
+	    .node = node};
+	scoped_json *object = block_encode(block(one), &held, 1);
+	scoped_free char *name = mem_text(block(one)->name);
+
+	assert_int_equal(ledger_observe(one->holders->ledger, name, object, 1, NULL), 0);
+}
+
+/* What comes of the block when all that was asked is written. */
+static void
+expect_entries(struct one_desk *one, const char *entries)
+{
+	scoped_json *next = ledger_next(block(one), "now");
+
+	assert_string_equal(
+	    next ? json_print(json_path(next, "spec.entries")) : "as it is", entries);
+}
+
+/* ---- the end of a pod ----------------------------------------------------------------- */
+
+static void
+see_revocation(struct one_desk *one, unsigned answered, const char *busy, const char *silence)
+{
+	scoped_free char *text = mem_format("{\"metadata\":{\"name\":\"n1\",\"uid\":\"o1\"},"
+	    "\"spec\":{\"epoch\":\"1-a-b\",\"serial\":7,\"revoked\":[{\"uid\":\"u1\","
+	    "\"pod\":\"ns/ex-0\"%s}]},\"status\":{\"answer\":{\"objectUID\":\"o1\",\"epoch\":"
+	    "\"1-a-b\",\"serial\":%u,\"busy\":[%s]},\"protocol\":2}}", silence, answered, busy);
+
+	one_desk_see(one, parse(text), 10);
+}
+
+static struct claimant *
+gone_pod(struct one_desk *one)
+{
+	struct claimant *claimant = claimant_make(one->holders, "u1", "ns/ex-0");
+
+	claimant->gone = true;
+	return claimant;
+}
+
+/* It ended between the two writes that were to place it, and what had been placed is given
+ * back: nothing else would ever free the rest. */
+static void
+an_entry_that_was_never_placed_goes_when_its_pods_revocation_is_answered(void **state)
+{
+	struct one_desk *one = *state;
+	struct claimant *claimant = gone_pod(one);
+
+	hold(one, NULL);
+	see_revocation(one, 6, "", "");
+	claimant_let_go(claimant);
+	expect_entries(one, "as it is");
+	see_revocation(one, 7, "\"u1\"", "");
+	claimant_let_go(claimant);
+	expect_entries(one, "as it is");
+	see_revocation(one, 7, "", "");
+	claimant_let_go(claimant);
+	expect_entries(one, "[]");
+}
+
+static void
+an_entry_that_was_never_placed_goes_when_its_pod_is_silenced(void **state)
+{
+	struct one_desk *one = *state;
+	struct claimant *claimant = gone_pod(one);
+
+	hold(one, NULL);
+	see_revocation(one, 6, "", ",\"silence\":true");
+	claimant_let_go(claimant);
+	expect_entries(one, "[]");
+}
+
+static void
+a_static_pod_that_comes_back_gives_up_what_was_never_placed(void **state)
+{
+	struct one_desk *one = *state;
+	struct claimant *claimant = gone_pod(one);
+
+	hold(one, NULL);
+	see_revocation(one, 6, "", "");
+	claimant_begin_again(claimant);
+	expect_entries(one, "as it is");
+	see_revocation(one, 7, "", "");
+	claimant_begin_again(claimant);
+	expect_entries(one, "[]");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(an_entry_that_was_never_placed_goes_when_its_pods_revocation_is_answered),
+	    TEST(an_entry_that_was_never_placed_goes_when_its_pod_is_silenced),
+	    TEST(a_static_pod_that_comes_back_gives_up_what_was_never_placed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
