@@ -17,30 +17,45 @@ static const double doubt_deadline_s = 5;
 
 /* ---- how it is seen ---------------------------------------------------------------------- */
 
+/* A node that was taken over must not use up the numbers: with the last one no epoch could be
+ * above it, and the ledger would be rebuilt without end. */
+uint64_t
+back_epoch_answered(const struct holders *holders, const char *epoch)
+{
+	uint64_t known = (uint64_t)time(NULL);
+	uint64_t of_record = 0;
+	uint64_t number = 0;
+
+	if (holders->epoch)
+		(void)grant_epoch_number(holders->epoch, &of_record);
+	if (of_record > known) /* the clock was wrong once */
+		known = of_record;
+	if (!epoch || !grant_epoch_number(epoch, &number) || number > known + TABLE_AHEAD_MAX_S)
+		return 0;
+	return number;
+}
+
 /* The answer is of the record's epoch, or a later one; of an earlier one it is old news. */
 static bool
 is_recent(const struct holders *holders, const char *answered)
 {
-	uint64_t of_answer = 0;
 	uint64_t of_record = 0;
 
-	(void)grant_epoch_number(answered, &of_answer);
 	(void)grant_epoch_number(holders->epoch, &of_record);
-	return of_answer >= of_record;
+	return back_epoch_answered(holders, answered) >= of_record;
 }
 
 static bool
-is_later(const char *answered, const char *asked, const struct stored *node)
+is_later(const struct holders *holders, const char *answered, const char *asked,
+    const struct stored *node)
 {
-	uint64_t of_answer = 0;
 	uint64_t of_spec = 0;
 
 	if (strcmp(answered, asked) == 0)
 		return json_path_number(node->object, "status.answer.serial", 0) >
 		    json_path_number(node->object, "spec.serial", 0);
-	(void)grant_epoch_number(answered, &of_answer);
 	(void)grant_epoch_number(asked, &of_spec);
-	return of_answer > of_spec;
+	return back_epoch_answered(holders, answered) > of_spec;
 }
 
 bool
@@ -54,7 +69,7 @@ back_is_seen(const struct holders *holders, const struct stored *node)
 		return false;
 	return is_recent(holders, answered) &&
 	    (json_object_get_boolean(json_path(node->object, "status.answer.ahead")) ||
-	        is_later(answered, asked, node));
+	        is_later(holders, answered, asked, node));
 }
 
 /* Tables: their generations are times, so more than a year ahead is nobody's (a node that was

@@ -201,6 +201,9 @@ char *rebuild_epoch(const struct holders *holders, struct json_object *node);
 /* holders_back.c */
 /* Whether the node has had what this API server does not know. */
 bool back_is_seen(const struct holders *holders, const struct stored *node);
+/* The number of an epoch that a node has answered to; 0: none, or nobody's, as it is further
+ * ahead than any of ours can be (TABLE_AHEAD_MAX_S). */
+uint64_t back_epoch_answered(const struct holders *holders, const char *epoch);
 /* Tells of tables that are newer on the node. */
 void back_check_tables(struct holders *holders, const struct stored *node);
 enum back_word {

@@ -35,17 +35,22 @@ epoch_number(const char *epoch)
 	return number;
 }
 
+struct highest {
+	const struct holders *holders;
+	uint64_t number;
+};
+
 static void
 raise_epoch(void *cookie, const struct stored *node)
 {
-	uint64_t *highest = cookie;
-	const char *const paths[] = {"spec.epoch", "status.answer.epoch"};
+	struct highest *highest = cookie;
+	const uint64_t numbers[] = {epoch_number(json_path_text(node->object, "spec.epoch")),
+	    back_epoch_answered(highest->holders,
+	        json_path_text(node->object, "status.answer.epoch"))};
 
-	for (unsigned i = 0; i < 2; i++) {
-		uint64_t number = epoch_number(json_path_text(node->object, paths[i]));
-		if (number > *highest)
-			*highest = number;
-	}
+	for (unsigned i = 0; i < 2; i++)
+		if (numbers[i] > highest->number)
+			highest->number = numbers[i];
 }
 
 static uint32_t
@@ -59,11 +64,12 @@ chance(void)
 static char *
 new_epoch(const struct holders *holders)
 {
-	uint64_t highest = epoch_number(holders->epoch);
+	struct highest highest = {holders, epoch_number(holders->epoch)};
 	uint64_t now = (uint64_t)time(NULL);
 
 	store_each(holders->nodes, raise_epoch, &highest);
-	return mem_format("%" PRIu64 "-%08" PRIx32, now > highest ? now : highest + 1, chance());
+	return mem_format("%" PRIu64 "-%08" PRIx32, now > highest.number ? now : highest.number + 1,
+	    chance());
 }
 
 char *

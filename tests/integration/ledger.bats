@@ -124,3 +124,22 @@ plugin() {
 	[ "$tries" -ge 1 ] && [ "$tries" -lt 30 ] || { echo "$tries tries"; return 1; }
 	TABLES=missing-tables
 }
+
+answer() { # EPOCH: as the agent of n1 would, were it somebody else's
+	kubectl patch staticipnode n1 --subresource=status --type=merge -p "{\"status\": {\"answer\": {\"epoch\": \"$1\"}}}" >/dev/null
+}
+
+@test "a node that answers to the last epoch that a number can hold does not use the epochs up" {
+	begin epochs
+	kill_it STOP agent-n1
+	epoch=$(record epoch)
+	answer 9223372036854775807-a
+	kubectl delete configmap -n "$TABLES" staticip-ledger >/dev/null # a new epoch is made, above all that were seen
+	wait_until 20 eval '[ -n "$(record epoch)" ] && [ "$(record epoch)" != "'"$epoch"'" ]'
+	between=$(record epoch)
+	[ "${#between}" -lt 24 ] || { echo "epoch $between"; return 1; }
+	kill_it CONT agent-n1
+	wait_until 20 ledger_is true
+	uid=$(pod p)
+	wait_until 20 row_is "$uid" Granted
+}

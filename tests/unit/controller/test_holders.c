@@ -136,6 +136,40 @@ a_static_pod_that_comes_back_gives_up_what_was_never_placed(void **state)
 	expect_entries(one, "[]");
 }
 
+/* ---- epochs ------------------------------------------------------------------------------ */
+
+static bool
+goes_back(struct one_desk *one, const char *answered)
+{
+	scoped_free char *text = mem_format("{\"metadata\":{\"name\":\"n1\",\"uid\":\"o1\"},"
+	    "\"spec\":{\"epoch\":\"100-a-b\",\"serial\":7},\"status\":{\"answer\":{\"objectUID\":"
+	    "\"o1\",\"epoch\":\"%s\",\"serial\":7}}}", answered);
+	scoped_json *object = parse(text);
+	char uid[] = "o1";
+	struct stored node = {.uid = uid, .object = object};
+
+	return back_is_seen(one->holders, &node);
+}
+
+static void
+an_answer_to_an_epoch_that_no_clock_can_have_made_is_nobodys(void **state)
+{
+	struct one_desk *one = *state;
+
+	one->holders->epoch = mem_text("100-a");
+	assert_false(goes_back(one, "100-a-b"));
+	assert_true(goes_back(one, "101-a-b"));
+	assert_false(goes_back(one, "9223372036854775807-a"));
+	assert_false(goes_back(one, "9223372036854775807000-a"));
+	assert_int_equal(back_epoch_answered(one->holders, "9223372036854775807-a"), 0);
+	assert_int_equal(back_epoch_answered(one->holders, "101-a-b"), 101);
+	assert_int_equal(back_epoch_answered(one->holders, NULL), 0);
+	/* once the clock was wrong, and its epochs are in use */
+	mem_free(one->holders->epoch);
+	one->holders->epoch = mem_text("9000000000000000000-a");
+	assert_true(back_epoch_answered(one->holders, "9000000000000000001-a") > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -145,6 +179,7 @@ main(void)
 	    TEST(an_entry_that_was_never_placed_goes_when_its_pods_revocation_is_answered),
 	    TEST(an_entry_that_was_never_placed_goes_when_its_pod_is_silenced),
 	    TEST(a_static_pod_that_comes_back_gives_up_what_was_never_placed),
+	    TEST(an_answer_to_an_epoch_that_no_clock_can_have_made_is_nobodys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
