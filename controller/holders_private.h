@@ -55,6 +55,7 @@ struct claimant {
 	double waits_since; /* WORD_HOLD */
 	char *told;   /* the words of its last event */
 	bool contradicted; /* its node reports an address that another holds */
+	bool stray;        /* a node has reported it that is not its own: said once */
 	struct holders *holders;
 };
 

@@ -303,6 +303,36 @@ contradict(struct claimant *claimant, const struct held *held)
 	    held->uid, held->node ? held->node : "(none yet)");
 }
 
+/* A UID is bound to one node, so another's word on it is wrong, whoever wrote it: entered, the
+ * pod would have its grant there, or its end be taken from there. Not so in a rebuilding: an
+ * API server that went back in time has a pod bound another time, and the first one runs. */
+static bool
+is_elsewhere(struct claimant *claimant, const char *node)
+{
+	const struct pod *pod = claimant_pod(claimant);
+	const char *own = claimant->node ? claimant->node : pod ? pod->node : NULL;
+
+	if (!own || strcmp(own, node) == 0)
+		return false;
+	if (!claimant->stray) {
+		claimant->holders->counts.contradictions++;
+		log_line(LOG_LEVEL_ERROR,
+		    "node %s reports addresses of pod %s (UID %s), which is on node %s: not believed",
+		    node, claimant->pod, claimant->uid, own);
+	}
+	claimant->stray = true;
+	return true;
+}
+
+/* By what we have seen so far. */
+static bool
+is_unbound(const struct claimant *claimant)
+{
+	const struct pod *pod = claimant->node ? NULL : claimant_pod(claimant);
+
+	return pod && !pod->node;
+}
+
 struct report {
 	const char *domain, *uid, *pod, *allocation;
 };
@@ -348,6 +378,12 @@ adopt(struct holders *holders, const struct stored *node, const struct report *r
 	const struct machine *machine = machines_find(holders->spec.machines, node->name);
 	struct claimant *claimant = claimant_make(holders, report->uid, report->pod);
 
+	if (!holders->rebuilding && is_elsewhere(claimant, node->name))
+		return;
+	if (!holders->rebuilding && is_unbound(claimant)) {
+		holders->undecided++; /* looked at again when the watch has brought its node */
+		return;
+	}
 	desk_join(holders, claimant, node->name);
 	if (is_others(held, report) && holders->withdrawn && !decide(holders, block, &held))
 		return;
@@ -402,6 +438,7 @@ adopt_attachment(struct holders *holders, const struct stored *node, struct json
 	    .domain = json_path_text(item, "domain"), .uid = json_path_text(item, "uid")};
 
 	if (!network || !namespace || !name || !report.domain || !report.uid ||
+	    !report.uid[0] || /* its block would be refused, and all that is to be written with it */
 	    tables_row_state(holders->spec.tables, network) == ROW_NONE ||
 	    is_released(holders, report.uid))
 		return;

@@ -143,3 +143,14 @@ answer() { # EPOCH: as the agent of n1 would, were it somebody else's
 	uid=$(pod p)
 	wait_until 20 row_is "$uid" Granted
 }
+
+@test "a report of a lease without a UID does not keep others from their addresses" {
+	begin nobody
+	kill_it STOP agent-n1
+	wait_until 20 eval 'kubectl get configmaps -n "$TABLES" -o json | grep -q podnet'
+	kubectl patch staticipnode n1 --subresource=status --type=merge -p '{"status": {"attachments": [{"network": "podnet", "domain": "network/podnet",
+		"container": "c", "interface": "eth0", "namespace": "x", "pod": "y", "uid": "", "ips": ["10.80.0.9/24"]}]}}' >/dev/null
+	uid=$(pod p)
+	wait_until 20 holder_is 10.80.0.1 "$uid"
+	kill_it CONT agent-n1
+}

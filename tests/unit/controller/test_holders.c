@@ -136,6 +136,96 @@ a_static_pod_that_comes_back_gives_up_what_was_never_placed(void **state)
 	expect_entries(one, "[]");
 }
 
+/* ---- what a node reports ---------------------------------------------------------------- */
+
+/* n1 says that 10.0.2.10 is u1's; what is left to be looked at again. */
+static bool
+report(struct one_desk *one)
+{
+	one_desk_see(one, parse("{\"metadata\":{\"name\":\"n1\",\"uid\":\"o1\"},\"spec\":{\"epoch\":"
+	    "\"1-a-b\",\"serial\":7,\"rows\":[]}}"), 10);
+	json_object_object_add(json_path(one->seen.object, "spec"), "rows",
+	    parse("[{\"key\":\"net/ns/ex-0\",\"uid\":\"u1\",\"state\":\"Granted\",\"domain\":"
+	          "\"network/net\",\"ips\":[\"10.0.2.10/24\"]}]"));
+	return rebuild_adopt(one->holders, &one->seen);
+}
+
+static void
+see_pod(struct one_desk *one, const char *spec)
+{
+	const struct object_id id = {
+	    .namespace = "ns", .name = "ex-0", .uid = "u1", .version = "1"};
+	scoped_free char *text =
+	    mem_format("{\"metadata\":{\"uid\":\"u1\"},\"spec\":%s}", spec);
+	scoped_json *object = parse(text);
+
+	world_pod_changed(one->world, &id, object);
+}
+
+static void
+a_report_of_a_pod_that_nobody_knows_is_entered(void **state)
+{
+	struct one_desk *one = *state;
+
+	assert_true(report(one));
+	scoped_json *next = ledger_next(block(one), "now");
+	assert_string_equal(json_path_text(
+	    json_object_array_get_idx(json_path(next, "spec.entries"), 0), "node"), "n1");
+}
+
+static void
+a_node_is_not_believed_about_a_pod_of_another_node(void **state)
+{
+	struct one_desk *one = *state;
+	char node[] = "n2";
+
+	see_pod(one, "{\"nodeName\":\"n2\"}");
+	assert_false(report(one));
+	expect_entries(one, "as it is");
+	assert_int_equal(one->holders->counts.contradictions, 1);
+	assert_false(report(one));
+	assert_int_equal(one->holders->counts.contradictions, 1); /* said once */
+	/* nor when the pod is gone, and the ledger knows where it was */
+	hold(one, node);
+	desk_join(one->holders, claimant_find(one->holders, "u1"), "n2");
+	assert_false(report(one));
+	expect_entries(one, "as it is");
+}
+
+/* The API server went back in time and forgot a binding: the pod was bound another time, and
+ * runs here, too. */
+static void
+in_a_rebuilding_a_node_is_believed_about_any_pod(void **state)
+{
+	static const char *const specs[] = {"{\"nodeName\":\"n2\"}", "{}"};
+	struct one_desk *one = *state;
+
+	one->holders->rebuilding = true;
+	for (unsigned i = 0; i < 2; i++) {
+		see_pod(one, specs[i]);
+		assert_true(report(one));
+		scoped_json *next = ledger_next(block(one), "now");
+		assert_non_null(next);
+	}
+}
+
+/* Else it would be placed there, and never granted where it comes to. */
+static void
+a_pod_that_is_not_bound_is_not_placed_by_a_report(void **state)
+{
+	struct one_desk *one = *state;
+
+	see_pod(one, "{}");
+	hold(one, NULL);
+	assert_true(report(one));
+	expect_entries(one, "as it is");
+	assert_null(claimant_find(one->holders, "u1")->node);
+	see_pod(one, "{\"nodeName\":\"n1\"}");
+	assert_true(report(one));
+	scoped_json *next = ledger_next(block(one), "now");
+	assert_non_null(next);
+}
+
 /* ---- epochs ------------------------------------------------------------------------------ */
 
 static bool
@@ -179,6 +269,10 @@ main(void)
 	    TEST(an_entry_that_was_never_placed_goes_when_its_pods_revocation_is_answered),
 	    TEST(an_entry_that_was_never_placed_goes_when_its_pod_is_silenced),
 	    TEST(a_static_pod_that_comes_back_gives_up_what_was_never_placed),
+	    TEST(a_report_of_a_pod_that_nobody_knows_is_entered),
+	    TEST(a_node_is_not_believed_about_a_pod_of_another_node),
+	    TEST(in_a_rebuilding_a_node_is_believed_about_any_pod),
+	    TEST(a_pod_that_is_not_bound_is_not_placed_by_a_report),
 	    TEST(an_answer_to_an_epoch_that_no_clock_can_have_made_is_nobodys),
 	};
 
