@@ -4,6 +4,7 @@
 
 #include "controller/world_private.h"
 #include "core/mem.h"
+#include "table/grant.h"
 #include "table/json.h"
 
 int
@@ -96,7 +97,8 @@ world_pod_uid(struct json_object *object)
 {
 	const char *hash = annotation(object, "kubernetes.io/config.hash");
 
-	if (hash && hash[0] && annotation(object, "kubernetes.io/config.mirror"))
+	/* whoever may make a pod may write there what no UID is */
+	if (hash && grant_uid_valid(hash) && annotation(object, "kubernetes.io/config.mirror"))
 		return hash;
 	return json_path_text(object, "metadata.uid");
 }

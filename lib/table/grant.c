@@ -34,8 +34,8 @@ grant_state_find(const char *name)
 	return state;
 }
 
-static bool
-uid_valid(const char *uid)
+bool
+grant_uid_valid(const char *uid)
 {
 	const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
 	size_t length = strspn(uid, allowed);
@@ -46,7 +46,7 @@ uid_valid(const char *uid)
 int
 grant_key(char *out, const char *key, const char *uid, struct err *err)
 {
-	if (!uid_valid(uid))
+	if (!grant_uid_valid(uid))
 		return err_set(err, EINVAL, "'%.80s' is no UID of a pod", uid);
 	(void)snprintf(out, GRANT_KEY_MAX + 1, "%.*s@%s", KEY_MAX, key, uid);
 	return 0;

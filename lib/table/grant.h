@@ -38,6 +38,10 @@ struct grant_head {
 	uint64_t serial; /* never goes back within an epoch */
 };
 
+/* Whether it can be a pod's UID: 1 to POD_UID_MAX letters, digits and '-'. One that is not
+ * makes a StaticIPNode that no agent takes. */
+bool grant_uid_valid(const char *uid);
+
 /* Epochs count up: "1700000000-5eed" is number 1700000000. False: it has none (there is
  * no digit first, or it is no 63-bit number), and cannot be compared with others. */
 bool grant_epoch_number(const char *epoch, uint64_t *ret_number);

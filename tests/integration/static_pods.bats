@@ -35,3 +35,22 @@ revoked_is() { [ "$(kubectl get staticipnode n1 -o json | jq -r '.spec.revoked[]
 	wait_until 20 granted_to h4sh
 	revoked_is ''
 }
+
+answered() { kubectl get staticipnode n1 -o json | jq -e '.status.answer.serial == .spec.serial'; }
+
+@test "a pod that says it mirrors one whose UID is none does not keep its node from what others get" {
+	kubectl apply -f - >/dev/null <<<'{apiVersion: v1, kind: Node, metadata: {name: n1}}'
+	start_controller
+	start_agent n1
+	for pod in p evil; do
+		kubectl apply -f - >/dev/null <<<"{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: $pod, namespace: $NS},
+			spec: {network: podnet, targetRef: {kind: Pod, name: $pod}, addresses: [{ips: [10.81.0.${#pod}/24]}]}}"
+	done
+	kubectl apply -f - >/dev/null <<<"{apiVersion: v1, kind: Pod, metadata: {name: evil, namespace: $NS, annotations: {
+			kubernetes.io/config.mirror: x, kubernetes.io/config.hash: 'no uid'}},
+		spec: {nodeName: n1, automountServiceAccountToken: false, containers: [{name: c, image: x}]}}"
+	wait_until 20 eval 'kubectl get staticipnode n1 -o json | grep -q evil'
+	mirror
+	wait_until 20 eval 'kubectl get staticipnode n1 -o json | grep -q h4sh'
+	wait_until 20 answered
+}

@@ -226,6 +226,36 @@ a_pod_that_is_not_bound_is_not_placed_by_a_report(void **state)
 	assert_non_null(next);
 }
 
+/* ---- the UID of a pod ------------------------------------------------------------------- */
+
+static const char *
+uid_of_mirror(struct json_object **ret_pod, const char *hash)
+{
+	scoped_free char *text = mem_format("{\"metadata\":{\"uid\":\"u1\",\"annotations\":{"
+	    "\"kubernetes.io/config.mirror\":\"x\",\"kubernetes.io/config.hash\":\"%s\"}}}", hash);
+
+	json_object_put(*ret_pod);
+	*ret_pod = parse(text);
+	return world_pod_uid(*ret_pod);
+}
+
+/* Any tenant can write the annotations, and a StaticIPNode with such a UID is refused whole. */
+static void
+a_mirror_pods_hash_that_can_be_no_uid_is_none(void **state)
+{
+	scoped_json *pod = NULL;
+	char longest[POD_UID_MAX + 2];
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest));
+	longest[POD_UID_MAX + 1] = '\0';
+	assert_string_equal(uid_of_mirror(&pod, longest), "u1");
+	assert_string_equal(uid_of_mirror(&pod, longest + 1), longest + 1);
+	assert_string_equal(uid_of_mirror(&pod, ""), "u1");
+	assert_string_equal(uid_of_mirror(&pod, "a b"), "u1");
+	assert_string_equal(uid_of_mirror(&pod, "a/../b"), "u1");
+}
+
 /* ---- epochs ------------------------------------------------------------------------------ */
 
 static bool
@@ -273,6 +303,7 @@ main(void)
 	    TEST(a_node_is_not_believed_about_a_pod_of_another_node),
 	    TEST(in_a_rebuilding_a_node_is_believed_about_any_pod),
 	    TEST(a_pod_that_is_not_bound_is_not_placed_by_a_report),
+	    TEST(a_mirror_pods_hash_that_can_be_no_uid_is_none),
 	    TEST(an_answer_to_an_epoch_that_no_clock_can_have_made_is_nobodys),
 	};
 
