@@ -113,6 +113,7 @@ mend_nodes() {
 	[ -e "$BATS_SUITE_TMPDIR/nodes-disturbed" ] || return 0
 	for i in 1 2; do
 		cluster start-node "$i" 2>/dev/null || true
+		cluster start-kubelet "$i" || true
 		cluster join-node "$i" || true
 		kubectl taint node "n$i" node.kubernetes.io/out-of-service- >/dev/null 2>&1 || true
 	done
