@@ -11,7 +11,7 @@ teardown() {
 
 # begin NAME: controller, the node n1 with its agent, and an allocation for the pod p.
 begin() {
-	fresh "$1"
+	fresh "ledger-$1"
 	kubectl apply -f - >/dev/null <<<'{apiVersion: v1, kind: Node, metadata: {name: n1}}'
 	start_controller
 	start_agent n1
@@ -115,14 +115,14 @@ plugin() {
 }
 
 @test "where the tables' namespace is missing, the controller tries again with patience" {
-	fresh missing
+	fresh nowhere
 	TABLES=not-there
 	start_controller
 	wait_until 20 eval '[ "$(grep -c "configmaps.*not-there" "$WORK/controller.log")" -ge 2 ]'
 	sleep 3
 	tries=$(grep -c 'ledger: .*not-there' "$WORK/controller.log")
 	[ "$tries" -ge 1 ] && [ "$tries" -lt 30 ] || { echo "$tries tries"; return 1; }
-	TABLES=missing-tables
+	TABLES=nowhere-tables
 }
 
 answer() { # EPOCH: as the agent of n1 would, were it somebody else's

@@ -61,7 +61,7 @@ ended_with_1() { grep -q '^ended with 1$' "$WORK/$1.log"; }
 # begin NAME: controller, nodes n1 and n2 with their agents, allocations for the pods p and q.
 begin() {
 	rm -f "$WORK"/enough "$WORK"/controller.log "$WORK"/agent-n*.log
-	fresh "$1"
+	fresh "restore-$1"
 	for node in n1 n2; do
 		kubectl apply -f - >/dev/null <<<"{apiVersion: v1, kind: Node, metadata: {name: $node}}"
 		start_agent $node
