@@ -178,7 +178,7 @@ allocate() {
 	run kubectl -n demo rollout status statefulset/db --timeout=60s
 	wait_until "allocation demo/db ready and in use" 10 in_use 2
 	run kubectl -n demo get staticipallocations
-	shown "the allocation is ready" "^db podnet StatefulSet/db 10.244.7.40 \+1 2 2 True Ready"
+	shown "the allocation is ready" "^db podnet StatefulSet/db 10.244.7.40 \+1 2 2 0 True Ready"
 	run kubectl -n demo get pods -o wide
 	shown "on different nodes, with exactly these addresses" "^db-0 1/1 Running .* 10.244.7.40 n" "^db-1 1/1 Running .* 10.244.7.41 n"
 	[ "$(node_of db-0)" != "$(node_of db-1)" ] || fail "both pods are on $(node_of db-0)"
@@ -243,7 +243,7 @@ conflict() {
 	run kubectl apply -f tests/demo/taken.yaml
 	run kubectl -n demo wait --for=condition=Accepted=false staticipallocation/cache --timeout=20s
 	run kubectl -n demo get staticipallocations
-	shown "it is refused; the first one is as it was" "^cache podnet .* False AddressConflict" "^db podnet .* 2 2 True Ready"
+	shown "it is refused; the first one is as it was" "^cache podnet .* False AddressConflict" "^db podnet .* 2 2 0 True Ready"
 	run kubectl -n demo get staticipallocation cache -o "jsonpath=$message"
 	shown "and told who has the address" "10.244.7.41 on network podnet belongs to StaticIPAllocation demo/db"
 }
@@ -277,7 +277,7 @@ survive() {
 	run kubectl -n demo wait --for=condition=Ready pod/db-0 --timeout=30s
 	wait_until "the allocation says so" 20 in_use 2
 	run kubectl -n demo get staticipallocations
-	shown "all is as it was" "^db podnet .* 2 2 True Ready"
+	shown "all is as it was" "^db podnet .* 2 2 0 True Ready"
 }
 
 trap finish EXIT
