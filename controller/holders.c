@@ -103,7 +103,6 @@ free_claimant(void *item)
 	mem_free(claimant->pod);
 	mem_free(claimant->node);
 	mem_free(claimant->why);
-	mem_free(claimant->waits_for);
 	mem_free(claimant->told);
 	mem_free(claimant);
 }
@@ -197,10 +196,6 @@ holders_say(struct holders *holders, enum word word, struct claimant *claimant, 
 	claimant->word = word;
 	mem_free(claimant->why);
 	claimant->why = why;
-	if (word != WORD_HOLD) {
-		mem_free(claimant->waits_for);
-		claimant->waits_for = NULL;
-	}
 	if (desk)
 		desk_touch(desk);
 	claimant_tell(claimant);

@@ -138,8 +138,6 @@ wait_for(struct claimant *claimant, const struct held *by)
 	struct holders *holders = claimant->holders;
 
 	ledger_wait(by->block, claimant->uid);
-	mem_free(claimant->waits_for);
-	claimant->waits_for = mem_text(by->uid);
 	holders_say(holders, WORD_HOLD, claimant, blocked_words(holders, by));
 }
 

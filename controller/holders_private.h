@@ -51,7 +51,6 @@ struct claimant {
 	enum word word;
 	bool silence; /* with WORD_REVOKE: the addresses go without the node's answer */
 	char *why;    /* of WORD_HOLD, WORD_REFUSE; of WORD_REVOKE what would end the hold */
-	char *waits_for; /* WORD_HOLD: UID of the holder */
 	double waits_since; /* WORD_HOLD */
 	char *told;   /* the words of its last event */
 	bool contradicted; /* its node reports an address that another holds */
