@@ -4,6 +4,7 @@
 setup() { load lib.bash; }
 teardown() {
 	stop_all
+	kubectl delete pods -A --all --force --grace-period=0 >/dev/null 2>&1 || true
 	kubectl delete nodes,staticipnodes,staticipblocks --all >/dev/null 2>&1 || true
 }
 
@@ -59,6 +60,9 @@ plugin() {
 			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 1}}"
 	' plugin "$WORK" "$BUILD/staticip" "$1" "$2" "$NS"
 }
+pod_on_n1() { # the pod p; prints its UID
+	kubectl create -o jsonpath='{.metadata.uid}' -f - <<<"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: $NS}, spec: {nodeName: n1, containers: [{name: c, image: i}]}}"
+}
 in_table() { grep -qrF -- "$1" "$WORK/n1/table/"; }
 
 @test "with the controller away a pod waits in vain, and takes its address when it may" {
@@ -69,13 +73,21 @@ in_table() { grep -qrF -- "$1" "$WORK/n1/table/"; }
 	apply '' >/dev/null
 	wait_until 20 in_table "podnet/$NS/p	"
 	kill_it KILL controller
-	if out=$(plugin ADD u-1); then echo "$out"; false; fi
+	uid=$(pod_on_n1)
+	if out=$(plugin ADD "$uid"); then echo "$out"; false; fi
 	grep -q '"code":11' <<<"$out"
+	kubectl delete pod -n "$NS" p --force --grace-period=0 >/dev/null 2>&1
 	start_controller
 	apply 'handover: Available' >/dev/null
 	wait_until 20 in_table '"handover":"Available"'
 	kill_it KILL controller
-	plugin ADD u-1 | grep -F '"10.80.0.1/24"'
-	wait_until 10 eval "kubectl get staticipnode n1 -o json | jq -e '.status.attachments[0].uid == \"u-1\"'"
-	plugin DEL u-1
+	uid=$(pod_on_n1)
+	plugin ADD "$uid" | grep -F '"10.80.0.1/24"'
+	wait_until 10 eval "kubectl get staticipnode n1 -o json | jq -e '.status.attachments[0].uid == \"$uid\"'"
+	[ -z "$(kubectl get staticipblocks -o jsonpath='{.items[*].spec.entries[*].uid}')" ]
+	# the next controller enters what it took
+	start_controller
+	wait_until 20 eval '[ "$(kubectl get staticipblocks -o jsonpath="{.items[*].spec.entries[*].uid}")" = "$uid" ]'
+	wait_until 20 eval "kubectl get staticipnode n1 -o json | jq -e '.spec.rows[] | select(.uid == \"$uid\") | .state == \"Granted\"'"
+	plugin DEL "$uid"
 }
