@@ -151,6 +151,25 @@ def test_KI_23_the_keys_of_a_kubelet_are_known(h):
     expect(add(h, 1, conf(**B), CNI_ARGS=args) == ["10.188.0.10/24"], "address")
 
 
+def test_KI_24_each_mistake_has_a_message_of_its_own(h):
+    """kube-ipam's set, in host-local's words where it has some; sets overlap inside and among each
+    other. A block without any key of a range is no mistake: it asks the tables (HL24)."""
+    net, other = {"subnet": "10.1.0.0/22"}, {"subnet": "10.1.2.0/24"}
+    mistakes = (({"subnet": "192.0.2.0/31"}, "Network 192.0.2.0/31 too small to allocate from"),
+                ({"subnet": "192.0.2.0/24", "gateway": "192.0.3.1"}, "gateway 192.0.3.1 not in network 192.0.2.0/24"),
+                ({"subnet": "192.0.2.0/24", "rangeStart": "192.0.3.0"}, "RangeStart 192.0.3.0 not in network 192.0.2.0/24"),
+                ({"ranges": [[net, other]]}, "subnets 10.1.0.1-10.1.3.254 and 10.1.2.1-10.1.2.254 overlap"),
+                ({"ranges": [[net], [other]]}, "range set 0 overlaps with 1"),
+                ({"ranges": [[net, {"subnet": "2001:db8:5::/64"}]]}, "mixed address families"),
+                ({"ranges": [[]]}, "empty range set"),
+                ({"ranges": []}, "no IP ranges specified"))
+    told = [h.call("ADD", conf(version, **ipam)).error(7, words)["msg"] for ipam, words in mistakes for version in ("0.2.0", "1.1.0")]
+    no_ipam = {"cniVersion": "1.0.0", "name": "mynet", "type": "macvlan"}
+    told.append(h.call("ADD", no_ipam).error(7, "missing 'ipam' key")["msg"])
+    expect(len(set(told)) == len(mistakes) + 1, "one message for two mistakes", told)
+    expect(leased() == [], "something is leased", leased())
+
+
 def test_HL02_HL03_I5_a_repeated_ADD_has_the_same_answer(h):
     """host-local: "duplicate allocation is not allowed". Runtimes repeat an ADD whose
     answer they lost; refusing it would leave the pod without a network."""
