@@ -273,22 +273,33 @@ def test_the_host_file_says_where_the_tables_are(h):
         with_host_file(h, wrong).error(7, "/etc/staticip/plugin.json")
 
 
-def test_two_hundred_ADDs_at_once_are_all_right(h):
-    rows = {"mynet/default/p%d" % i: {"p": "default/a", "ips": ["10.0.%d.%d/16" % (i // 200, 1 + i % 200)]}
-            for i in range(200)}
-    tables.publish({"mynet": tables.network("mynet")}, rows)
+def two_hundred(h, verb):
+    """One call for each of 200 pods, all under way together; what each printed, and exit status."""
     running = []
     for i in range(200):
-        env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c%d" % i, "CNI_NETNS": "/x", "CNI_IFNAME": "eth0",
+        env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": "c%d" % i, "CNI_NETNS": "/x", "CNI_IFNAME": "eth0",
                "CNI_PATH": "/x", "CNI_ARGS": "K8S_POD_NAMESPACE=default;K8S_POD_NAME=p%d" % i}
         p = subprocess.Popen([h.plugin], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        p.stdin.write(json.dumps(ipam_conf()).encode())
+        p.stdin.write(json.dumps(ipam_conf(VERSIONS[i % len(VERSIONS)])).encode())
         running.append(p)
     for p in running:
         p.stdin.close()
-    got = [json.loads(p.stdout.read())["ips"][0]["address"] for p in running]
+    printed = [p.stdout.read() for p in running]
     codes = [p.wait(timeout=10) for p in running]
     for p in running:
         p.stdout.close()
-    expect(codes == [0] * 200, "exit codes", codes)
+    expect(codes == [0] * 200, "exit codes of " + verb, codes)
+    return printed
+
+
+def test_two_hundred_ADDs_and_then_DELs_at_once_are_all_right(h):
+    rows = {"mynet/default/p%d" % i: {"p": "default/a", "ips": ["10.0.%d.%d/16" % (i // 200, 1 + i % 200)]}
+            for i in range(200)}
+    tables.publish({"mynet": tables.network("mynet")}, rows)
+    answers = [canonical(json.loads(text), VERSIONS[i % len(VERSIONS)]) for i, text in enumerate(two_hundred(h, "ADD"))]
+    got = [answer["ips"][0]["address"] for answer in answers]
     expect(len(set(got)) == 200, "addresses given twice", len(set(got)))
+    for _ in range(2):
+        expect(set(two_hundred(h, "DEL")) == {b""}, "DEL prints something")
+        left = [name for _, _, names in os.walk(tables.ROOT + "/leases") for name in names]
+        expect(left == [], "files are left", left)

@@ -1,5 +1,5 @@
-"""Rounds of random acts: 200 attachments, many at once, some killed; see model.py for
-what must hold."""
+"""Rounds of random acts: 200 attachments, WORKERS of them acting at any time, some killed, each
+call in a version of its own; see model.py for what must hold."""
 import json
 import os
 import queue
@@ -94,11 +94,11 @@ class Round:
         self.model.add_refused(attachment, asked, result)
         return False
 
-    def delete(self, attachment, kill_after=None):
+    def delete(self, attachment, version, kill_after=None):
         """Until one is not killed, as runtimes do."""
         self.model.delete_begins(attachment)
         while True:
-            done = self.call("DEL", attachment, conf(), kill_after)
+            done = self.call("DEL", attachment, conf(version=version), kill_after)
             if done:
                 break
             kill_after = None
@@ -164,7 +164,7 @@ class Round:
             kill_after = chance.uniform(0, 0.006) if chance.random() < 0.25 else None
             if not self.add(attachment, chance, kill_after):
                 if chance.random() < 0.5:
-                    self.delete(attachment)
+                    self.delete(attachment, chance.choice(VERSIONS))
                 continue
             if chance.random() < 0.3:
                 expect(self.add(attachment, chance), "a repeated ADD was refused", attachment)
@@ -177,10 +177,11 @@ class Round:
         kill_after = chance.uniform(0, 0.006) if chance.random() < 0.25 else None
         others = []
         if chance.random() < 0.3:  # two DELs at once
-            others = [threading.Thread(target=self.work_on, args=(lambda: self.delete(attachment),))]
+            version = chance.choice(VERSIONS)
+            others = [threading.Thread(target=self.work_on, args=(lambda: self.delete(attachment, version),))]
         for other in others:
             other.start()
-        self.delete(attachment, kill_after)
+        self.delete(attachment, chance.choice(VERSIONS), kill_after)
         for other in others:
             other.join()
         if attachment.real:
