@@ -117,8 +117,12 @@ def test_IX_21_IX_22_IX_23_verbs_and_what_is_no_index(h):
     add(h, C4, conf(5, "1.1.0"), verb="STATUS").silent()
     add(h, C4, conf(5, "1.1.0"), verb="GC").silent()
     add(h, C4, conf(5), verb="MAGIC").error(4)
+    # index2ip keeps nothing and says yes to any DEL and CHECK; why we do not: SS-10 in staticss.py
+    add(h, C4, conf(5)).ok()
     for text in (b"", b"{{}", b"}"):
-        h.call("ADD", text).error(6)
+        for verb in ("ADD", "DEL", "CHECK"):
+            h.call(verb, text).error(6)
+    h.call("ADD", conf(5), dict(pod("q"), CNI_CONTAINERID="c2"), wrap=("unshare", "-m", "sh", "-c", SCRIPT)).error(11, "4.14.159.117")
     h.call("ADD", b"{}").error(7)
     add(h, C4, conf("monkey")).error(7, "monkey")
     elsewhere = conf(5)

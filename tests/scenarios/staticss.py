@@ -108,6 +108,22 @@ def test_SS_10_DEL_is_idempotent_and_CHECK_looks(h):
     h.call("CHECK", dict(conf(TWO, "1.1.0"), prevResult=prev), A).error(102, "no lease")
 
 
+def test_SS_10_DEL_of_junk_frees_nothing_and_does_not_say_that_it_did(h):
+    """staticss says yes to any DEL, and to a CHECK of nothing: it keeps nothing that could be left or
+    wrong. Ours would tell the runtime to forget the attachment, and its lease would stay without a name
+    to end it by. The reference plugins (skel) refuse the same input with the same code."""
+    made = h.call("ADD", conf(TWO, "1.1.0"), A).result()
+    checked = dict(conf(TWO, "1.1.0"), prevResult=made)
+    for verb in ("DEL", "CHECK"):
+        for junk in (b"", b"junk", b"{", b"null", b"[]", b'"x"', b"\xff"):
+            h.call(verb, junk, A).error(6, "network configuration")
+        h.call(verb, b"{}", A).error(7)
+    h.call("CHECK", checked, A).silent()
+    for _ in range(2):
+        h.call("DEL", conf(TWO, "1.1.0"), A).silent()
+    h.call("CHECK", checked, A).error(102, "no lease")
+
+
 def test_SS_12_a_quote_in_a_name_leaves_the_error_valid(h):
     args = {"CNI_ARGS": A["CNI_ARGS"].replace("ex-0", 'a"b')}
     h.call("ADD", conf(TWO), args).error(100, 'example/a"b')
