@@ -67,9 +67,9 @@ def setup(h):
                    % h.plugin, shell=True, check=True)
 
 
-def publish(routes, second=()):
+def publish(routes, second=(), ips=ADDRESSES, gateways=GATEWAYS):
     """The pod on podnet, and on the network "second" with these addresses."""
-    rows = {"podnet/default/p": {"p": "default/a", "ips": ADDRESSES, "gw": GATEWAYS}}
+    rows = {"podnet/default/p": {"p": "default/a", "ips": list(ips), "gw": list(gateways)}}
     profiles = {"default/a": {"uid": "u-1", "routes": routes}}
     if second:
         rows["second/default/p"] = {"p": "default/b", "ips": list(second)}
@@ -189,6 +189,35 @@ def masquerading(release, main, **more):
     return act
 
 
+# Gateways that are in no usual subnet. Where the main plugin gives the node the gateway's address the
+# pod must reach it. macvlan gives it to nobody, nor does bridge where it is link-local: cni0 has one of
+# its own already, which the plugin takes for a mistake (plugins 1.9.1, ensureAddr).
+NARROW = {"a 127": ("fd00:3::3/127", "fd00:3::2"), "a 128": ("fd00:3::9/128", "fe80::1"),
+          "a link-local gateway": ("fd00:3::9/64", "fe80::1")}
+
+
+def narrow(main, address, gateway):
+    link_local = gateway.startswith("fe80:")
+    to_the_node = main == "ptp" or (main == "bridge" and not link_local)
+    # in a /64 auto is the subnet's first address, whatever the gateway is
+    ours = {"type": "staticip", "routes": [{"dst": "fd08::/32", "gw": gateway if address.endswith("/64") else "auto"}]}
+
+    def act(h):
+        before = links()
+        publish([{"dst": "::/0"}, {"dst": "fd09::/32", "gw": gateway}], ips=[address], gateways=[gateway])
+        configure("podnet", "1.1.0", dict(main_conf(main), **({"isGateway": to_the_node} if main == "bridge" else {})), ours)
+        result = json.loads(cnitool("add"))
+        expect([(i["address"], i["gateway"]) for i in result["ips"]] == [(address, gateway)], "ips", result)
+        in_pod(["inet6 " + address] + ["%s via %s dev eth0" % (dst, gateway) for dst in ("default", "fd09::/32", "fd08::/32")])
+        if to_the_node:
+            ping = ["nsenter", "--net=/run/netns/pod", "ping", "-c1", "-W5", gateway + ("%eth0" if link_local else "")]
+            subprocess.run(ping, check=True, capture_output=True)
+        cnitool("check")
+        cnitool("del")
+        expect_nothing_left(before)
+    return act
+
+
 def declare():
     """One test for each main plugin of each release."""
     for release in RELEASES:
@@ -208,6 +237,11 @@ for release, backend in (("1.9.1", "iptables"), ("1.9.1", "nftables"), ("Debian"
         if not why_not(release, main):
             globals()["test_masquerading_by_%s_%s_with_%s_ends_at_DEL" % (main, release, backend)] = \
                 masquerading(release, main, ipMasqBackend=backend)
+
+for main in ("bridge", "ptp", "macvlan"):
+    for name, (address, gateway) in NARROW.items():
+        if not why_not("1.9.1", main):
+            globals()["test_%s_under_%s" % (name.replace(" ", "_"), main)] = narrow(main, address, gateway)
 
 if not why_not("1.9.1", "macvlan"):
     BOTH = ",".join(a.split("/")[0] for a in ADDRESSES)
