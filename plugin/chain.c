@@ -115,7 +115,7 @@ chain_add(const struct cni_request *request, struct buf *out, struct err *err)
 	int rc = read_request(request, &call.prev, &link, &call.wanted, err);
 
 	if (!rc)
-		rc = chain_link_settle(at->netns, at->ifname, &call.prev, &link, err);
+		rc = chain_link_settle(request, &call.prev, &link, err);
 	if (!rc && !chain_wanted_empty(&call.wanted))
 		rc = change_pod(request, &call.prev, &call.wanted, &call.written, err);
 	if (rc)

@@ -10,6 +10,8 @@
 #include "node/kernel.h"
 #include "node/probe.h"
 #include "plugin/cni_error.h"
+#include "plugin/hold.h"
+#include "plugin/host_file.h"
 #include "plugin/pod_netns.h"
 #include "table/json.h"
 
@@ -153,14 +155,29 @@ refuse_taken(const struct frame_claim *claim, const char *ifname, struct err *er
 	    ip_print(&claim->ip, ip), mac_print(&claim->mac, mac), ifname);
 }
 
-/* Any link of the pod may answer for the pod's address. */
+/* Any link of the pod may answer for the pod's address, and so may its earlier sandbox. */
+static struct mac *
+our_macs(const struct site *site, const struct former *former, unsigned *ret_count)
+{
+	struct mac *ours = mem_new(site->link_count + FORMER_MACS_MAX, sizeof(*ours));
+	unsigned count = 0;
+
+	for (size_t i = 0; i < site->link_count; i++)
+		ours[count++] = site->links[i].mac;
+	for (unsigned i = 0; i < former->count; i++)
+		ours[count++] = former->list[i];
+	*ret_count = count;
+	return ours;
+}
+
 static int
-probe_addresses(const struct site *site, const struct ip *ips, unsigned count,
-    struct err *err)
+probe_addresses(const struct site *site, const struct former *former,
+    const struct ip *ips, unsigned count, struct err *err)
 {
 	const struct kernel_link *link = resolving_link(site);
-	scoped_free struct mac *ours = mem_new(site->link_count + 1, sizeof(*ours));
+	scoped_free struct mac *ours = NULL;
 	struct frame_claim claim = {0};
+	unsigned our_count = 0;
 	bool taken = false;
 
 	if (!link)
@@ -169,15 +186,14 @@ probe_addresses(const struct site *site, const struct ip *ips, unsigned count,
 		    "Ethernet link or resolves no addresses; remove probe from the network "
 		    "configuration",
 		    site->ifname);
-	for (size_t i = 0; i < site->link_count; i++)
-		ours[i] = site->links[i].mac;
+	ours = our_macs(site, former, &our_count);
 	const struct probe probe = {.netns = site->netns,
 	    .index = site->index,
 	    .mac = link->mac,
 	    .ips = ips,
 	    .count = count,
 	    .ours = ours,
-	    .our_count = (unsigned)site->link_count};
+	    .our_count = our_count};
 	if (probe_run(&probe, &taken, &claim, err)) {
 		(void)err_wrap(err, "cannot probe interface %s", site->ifname);
 		return cni_error_as(err, CNI_ERROR_IO);
@@ -185,18 +201,35 @@ probe_addresses(const struct site *site, const struct ip *ips, unsigned count,
 	return taken ? refuse_taken(&claim, site->ifname, err) : 0;
 }
 
+/* The IPAM role was another process, under another plugin: what it knows is in the lease. */
+static int
+probe_for(const struct cni_request *request, const struct site *site, const struct ip *ips,
+    unsigned count, struct err *err)
+{
+	const struct cni_environment *at = request->environment;
+	scoped_free char *root = NULL;
+	struct former former;
+	int rc = host_file_root(request->host_file, &root, err);
+
+	if (rc)
+		return rc;
+	hold_former(root, request->config.name, at->container, at->ifname, &former);
+	return probe_addresses(site, &former, ips, count, err);
+}
+
 int
-chain_link_settle(const char *netns, const char *ifname, const struct prev_result *prev,
+chain_link_settle(const struct cni_request *request, const struct prev_result *prev,
     const struct chain_link *link, struct err *err)
 {
+	const struct cni_environment *at = request->environment;
 	scoped_site site = {.netns = -1};
 	struct ip ips[PREV_IPS_MAX];
-	unsigned count = addresses_of(prev, ifname, ips);
+	unsigned count = addresses_of(prev, at->ifname, ips);
 	bool probe = link->probe && count > 0;
 
 	if (!probe && !chain_ipv6_is_written(&link->ipv6))
 		return 0;
-	int rc = site_open(netns, ifname, &site, err);
+	int rc = site_open(at->netns, at->ifname, &site, err);
 	if (!rc)
 		rc = chain_ipv6_apply(&link->ipv6, site.netns, site.ifname, err);
 	if (!rc)
@@ -206,7 +239,7 @@ chain_link_settle(const char *netns, const char *ifname, const struct prev_resul
 	if (!rc)
 		rc = end_detection(&site, &link->ipv6, err);
 	if (!rc && probe)
-		rc = probe_addresses(&site, ips, count, err);
+		rc = probe_for(request, &site, ips, count, err);
 	return rc;
 }
 

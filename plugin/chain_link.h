@@ -9,6 +9,7 @@
 #include "core/err.h"
 #include "plugin/chain_ipv6.h"
 #include "plugin/prev_result.h"
+#include "plugin/request.h"
 
 struct chain_link {
 	bool announce; /* true unless it is written */
@@ -20,18 +21,18 @@ struct chain_link {
 int chain_link_decode(
     struct json_object *config, struct chain_link *ret_link, struct err *err);
 
-/* netns is the path of the pod's namespace, ifname the interface in it.
- *
- * ADD, before routes are looked at: makes the IPv6 settings, removes what router
+/* ADD, before routes are looked at: makes the IPv6 settings, removes what router
  * advertisements left that are unwanted, then probes the addresses that prevResult has on
  * the interface. Nothing is taken back when that, or what comes later, fails: the
  * settings go with the link, and a second ADD makes the same ones. Error codes: 106
  * somebody else has an address; 105 a setting cannot be made; 7 the link cannot be
- * probed; 4 the namespace. */
-int chain_link_settle(const char *netns, const char *ifname,
-    const struct prev_result *prev, const struct chain_link *link, struct err *err);
+ * probed, or the host's settings are wrong; 4 the namespace. */
+int chain_link_settle(const struct cni_request *request, const struct prev_result *prev,
+    const struct chain_link *link, struct err *err);
 
-/* ADD, at the end: announces the same addresses as far as they are in use. What cannot be
+/* netns is the path of the pod's namespace, ifname the interface in it.
+ *
+ * ADD, at the end: announces the same addresses as far as they are in use. What cannot be
  * announced is not: the pod works, and its neighbours learn the MAC in time. */
 void chain_link_announce(const char *netns, const char *ifname,
     const struct prev_result *prev, const struct chain_link *link);

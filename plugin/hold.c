@@ -134,6 +134,8 @@ look_at_own(struct taking *taking, const struct hold_choice *choices, unsigned c
 	if (rc <= 0)
 		return rc;
 	bool ours = attachment_equal(&taking->lease.holder, who);
+	if (ours) /* an ADD that was killed took them over, and they are met no more */
+		former_append(&taking->former, &taking->lease.former);
 	bool whole = lease_complete(&taking->file, &taking->lease);
 	if (ours && whole && answers(taking, choices, count))
 		return renew(taking, choices, count, err);
@@ -168,7 +170,10 @@ make_own(struct taking *taking, const struct hold_choice *choices, unsigned coun
 	struct lease *lease = &taking->lease;
 
 	*lease = (struct lease){
-	    .holder = taking->hold->who, .since = now_s(), .adds = 1};
+	    .holder = taking->hold->who,
+	    .since = now_s(),
+	    .adds = 1,
+	    .former = taking->former};
 	(void)snprintf(lease->domain, sizeof(lease->domain), "%s", taking->hold->domain);
 	for (unsigned i = 0; i < count; i++)
 		if (!choices[i].next)

@@ -55,6 +55,11 @@ int hold_check(const struct hold *hold, const struct cidr *ips, unsigned count,
  * those that its record says). */
 int hold_read(const struct hold *hold, struct cidr ret_ips[ENTRY_IPS_MAX], struct err *err);
 
+/* The MACs that the attachment's pod had in earlier sandboxes, as its lease tells. Best
+ * effort: none where there is no lease, or another plugin gives the addresses. */
+void hold_former(const char *root, const char *network, const char *container,
+    const char *ifname, struct former *ret_former);
+
 /* DEL: makes the addresses unusable, then gives them back; what the attachment does
  * not hold it does not touch (I5). Where they cannot be made unusable the lease stays
  * as `closing`: then *ret_left says why and 0 is returned all the same (I4). */

@@ -125,6 +125,7 @@ pass_on(const struct taking *taking, const struct rival *rival, struct err *err)
 	(void)lease_name(lease.holder.container, lease.holder.ifname, old_name);
 	rc = lease_link(&rival->file, taking->store.attachments, taking->name, err);
 	lease.holder = taking->hold->who;
+	lease.former = taking->former;
 	lease.closing = false;
 	lease.since = (uint64_t)time(NULL);
 	lease.adds++;
@@ -193,6 +194,8 @@ contend(struct taking *taking, const struct cidr *cidr, enum contention *ret_out
 	if (holder == HOLDER_NOBODY)
 		return lease_unlink(&rival.file, taking->directory, rival.address, err);
 	lease_unlock(&rival.file);
+	if (holder == HOLDER_SAME_POD)
+		former_read(lease, &taking->former);
 	if (is_gone(lease) || (lease->closing && silence_lease(lease, NULL) == 0))
 		return finish(taking, &rival, err);
 	if (holder == HOLDER_SAME_CONTAINER)

@@ -14,6 +14,7 @@ struct taking {
 	char name[LEASE_NAME_MAX];
 	struct lease_file file;  /* our lease, locked except while we wait */
 	struct lease lease;
+	struct former former;    /* of our pod's earlier sandboxes that we met */
 	struct dir_watch watch;
 };
 

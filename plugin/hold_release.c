@@ -267,6 +267,25 @@ hold_read(const struct hold *hold, struct cidr ret_ips[ENTRY_IPS_MAX], struct er
 	return (int)looked.lease.ip_count;
 }
 
+void
+hold_former(const char *root, const char *network, const char *container,
+    const char *ifname, struct former *ret_former)
+{
+	scoped_lease_store store = LEASE_STORE_NONE;
+	scoped_lease_file file = LEASE_FILE_NONE;
+	char name[LEASE_NAME_MAX];
+	struct lease lease;
+
+	*ret_former = (struct former){.count = 0};
+	if (strlen(container) > CONTAINER_ID_MAX)
+		return;
+	(void)lease_name(container, ifname, name);
+	if (lease_store_open(root, network, false, &store, NULL) > 0 &&
+	    lease_look(store.attachments, name, &file, &lease, NULL) > 0 &&
+	    strcmp(lease.holder.container, container) == 0)
+		*ret_former = lease.former;
+}
+
 static bool
 is_in(const struct cidr *list, unsigned count, const struct ip *ip)
 {

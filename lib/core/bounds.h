@@ -147,6 +147,9 @@ enum {
 	/* A lease, padded: one page, so that a reader or a SIGKILL never meets half
 	 * of a change. */
 	LEASE_BYTES = 4096,
+	/* MACs of earlier sandboxes that a lease remembers: one that is made again and again
+	 * leaves more, but hardly more whose end is still to come. */
+	FORMER_MACS_MAX = 4,
 	/* Leases on one node: 110 pods on a dozen networks are some thousand. */
 	LEASES_MAX = 65536,
 	/* The lock of a lease is held over a few file operations only. */

@@ -31,6 +31,19 @@ static const struct text_field fields[] = {
 enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };
 
 static void
+write_former(const struct former *former, struct buf *out)
+{
+	char text[MAC_TEXT_MAX];
+
+	for (unsigned i = 0; i < former->count; i++) {
+		(void)buf_text(out, i ? "," : ",\"former\":[");
+		json_write_text(out, mac_print(&former->list[i], text));
+	}
+	if (former->count)
+		(void)buf_text(out, "]");
+}
+
+static void
 write_json(const struct lease *lease, struct buf *out)
 {
 	char text[ADDRESS_TEXT_MAX];
@@ -46,7 +59,9 @@ write_json(const struct lease *lease, struct buf *out)
 		(void)buf_text(out, i ? "," : "");
 		json_write_text(out, cidr_print(&lease->ips[i], text));
 	}
-	(void)buf_print(out, "],\"since\":%llu,\"adds\":%llu%s}",
+	(void)buf_text(out, "]");
+	write_former(&lease->former, out);
+	(void)buf_print(out, ",\"since\":%llu,\"adds\":%llu%s}",
 	    (unsigned long long)lease->since, (unsigned long long)lease->adds,
 	    lease->closing ? ",\"closing\":true" : "");
 }
@@ -112,6 +127,23 @@ read_ips(struct json_object *object, struct lease *lease, struct err *err)
 	return rc;
 }
 
+/* Not written by a plugin that does not know it, nor where there are none. */
+static int
+read_former(struct json_object *object, struct former *former, struct err *err)
+{
+	struct json_object *array = NULL;
+	int rc = json_get_array(
+	    object, "former", "lease", false, FORMER_MACS_MAX, &array, err);
+	size_t count = array ? json_object_array_length(array) : 0;
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		const char *text = json_object_get_string(json_object_array_get_idx(array, i));
+		rc = mac_parse(text ? text : "", text ? strlen(text) : 0, &former->list[i], err);
+		former->count = (unsigned)i + 1;
+	}
+	return rc ? err_wrap(err, "lease.former") : 0;
+}
+
 static int
 read_numbers(struct json_object *object, struct lease *lease, struct err *err)
 {
@@ -147,6 +179,8 @@ lease_decode(const char *text, size_t length, struct lease *ret_lease, struct er
 		rc = read_numbers(object, &lease, err);
 	if (!rc)
 		rc = read_ips(object, &lease, err);
+	if (!rc)
+		rc = read_former(object, &lease.former, err);
 	if (!rc)
 		rc = json_get_bool(object, "closing", "lease", &lease.closing, err);
 	if (!rc)

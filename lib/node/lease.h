@@ -10,6 +10,7 @@
 #include "core/bounds.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "node/former.h"
 #include "node/netns_id.h"
 #include "table/ip.h"
 
@@ -34,6 +35,7 @@ struct lease {
 	uint64_t since; /* seconds since 1970 */
 	uint64_t adds;  /* how many ADDs have taken it: who looked at a lease and finds another
 	                 * number later looks at somebody else's, whatever the names say */
+	struct former former; /* from those that it was taken over from */
 	bool closing;   /* DEL came, and the addresses could not be made unusable */
 };
 

@@ -16,6 +16,7 @@ import lease_races
 import leases
 import mains
 import override
+import probe
 import protocol
 import ranges
 import replay
@@ -31,7 +32,7 @@ def main():
     replay.run(h)
     override.run(h)
     modules = (protocol, ipam, staticss, ranges, index2ip, sources_review, leases, lease_races, grants, chain,
-               chain_model, chain_review, override, source_routing, hostile, wire, mains, chain_mains, calls)
+               chain_model, chain_review, override, source_routing, hostile, wire, probe, mains, chain_mains, calls)
     for module in modules:
         h.run_module(module)
     print("scenarios: %d passed, %d failed" % (h.passed, h.failed))

@@ -21,6 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	assert(lease.ip_count <= ENTRY_IPS_MAX);
+	assert(lease.former.count <= FORMER_MACS_MAX);
 	assert(attachment_equal(&lease.holder, &lease.holder));
 	if (lease_encode(&lease, &printed, NULL)) {
 		assert(printed.length == 0);

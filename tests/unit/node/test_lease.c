@@ -18,6 +18,8 @@ whole_lease(void)
 
 	lease.holder.netns_id = (struct netns_id){.inode = 4026531840, .cookie = 7};
 	lease.adds = 3;
+	former_add(&lease.former, &(struct mac){{2, 0, 0, 0, 0, 0xb}});
+	former_add(&lease.former, &(struct mac){{2, 0, 0, 0, 0, 0xa}});
 	lease.closing = true;
 	return lease;
 }
@@ -57,6 +59,9 @@ what_is_written_is_read_back(void **state)
 	assert_true(cidr_equal(&back.ips[1], &lease.ips[1]));
 	assert_int_equal(back.since, 1700000000);
 	assert_int_equal(back.adds, 3);
+	assert_int_equal(back.former.count, 2);
+	assert_int_equal(back.former.list[0].bytes[5], 0xa);
+	assert_int_equal(back.former.list[1].bytes[5], 0xb);
 	assert_true(back.closing);
 	assert_same_text(&back, &lease);
 }
@@ -109,6 +114,7 @@ the_longest_names_and_the_most_addresses_fit(void **state)
 
 	(void)state;
 	fill_all(&lease, 'x');
+	lease.former.count = FORMER_MACS_MAX;
 	lease.ip_count = ENTRY_IPS_MAX;
 	for (unsigned i = 0; i < ENTRY_IPS_MAX; i++) {
 		lease.ips[i] = cidr_of("2001:db8:1111:2222:3333:4444:5555:6666/128");
@@ -245,6 +251,55 @@ addresses_that_are_none_are_refused(void **state)
 	assert_int_equal(decode_with("closing", NULL, &err), 0);
 }
 
+static struct json_object *
+a_mac(void)
+{
+	return json_object_new_string("02:00:00:00:00:0a");
+}
+
+/* Whoever wrote it; a lease of a plugin that does not know the member is as good. */
+static void
+former_MACs_that_are_none_are_refused(void **state)
+{
+	static const char *const texts[] = {"", "02:00:00:00:00:0A", "02:00:00:00:00:0",
+	    "02:00:00:00:00:0a:", "02-00-00-00-00-0a", "02:00:00:00:00:0a0", "2:0:0:0:0:a"};
+	struct err err = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct json_object *list = json_object_new_array();
+		json_object_array_add(list, json_object_new_string(texts[i]));
+		refused("former", list);
+	}
+	refused("former", a_mac());
+	refused("former", list_of(1, a_number));
+	refused("former", list_of(1, a_null));
+	refused("former", list_of(FORMER_MACS_MAX + 1, a_mac));
+	assert_int_equal(decode_with("former", list_of(FORMER_MACS_MAX, a_mac), &err), 0);
+	assert_int_equal(decode_with("former", NULL, &err), 0);
+}
+
+static void
+the_latest_former_MACs_are_remembered_each_once(void **state)
+{
+	struct former former = {.count = 0};
+	struct former older = {.list = {{{9}}, {{6}}}, .count = 2};
+
+	(void)state;
+	for (uint8_t i = 1; i <= FORMER_MACS_MAX + 2; i++)
+		former_add(&former, &(struct mac){{i}});
+	former_add(&former, &(struct mac){{FORMER_MACS_MAX}});
+	assert_int_equal(former.count, FORMER_MACS_MAX);
+	assert_int_equal(former.list[0].bytes[0], FORMER_MACS_MAX);
+	assert_int_equal(former.list[1].bytes[0], FORMER_MACS_MAX + 2);
+	former_append(&former, &older);
+	assert_int_equal(former.count, FORMER_MACS_MAX);
+	former.count = 2;
+	former_append(&former, &older);
+	assert_int_equal(former.count, 3); /* 6 is there */
+	assert_int_equal(former.list[2].bytes[0], 9);
+}
+
 static void
 what_is_no_JSON_is_refused(void **state)
 {
@@ -332,6 +387,8 @@ main(void)
 	    cmocka_unit_test(names_that_do_not_fit_once_escaped_are_refused_by_container),
 	    cmocka_unit_test(every_missing_or_wrong_field_is_named),
 	    cmocka_unit_test(addresses_that_are_none_are_refused),
+	    cmocka_unit_test(former_MACs_that_are_none_are_refused),
+	    cmocka_unit_test(the_latest_former_MACs_are_remembered_each_once),
 	    cmocka_unit_test(what_is_no_JSON_is_refused),
 	    cmocka_unit_test(an_attachment_is_network_container_and_interface),
 	    cmocka_unit_test(I8_a_pod_is_its_UID_never_its_name),
