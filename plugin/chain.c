@@ -136,7 +136,7 @@ chain_check(const struct cni_request *request, struct buf *out, struct err *err)
 
 	(void)out; /* CHECK prints nothing */
 	if (!rc)
-		rc = chain_link_verify(at->netns, at->ifname, &link, err);
+		rc = chain_link_verify(at->netns, at->ifname, &call.prev, &link, err);
 	if (rc || chain_wanted_empty(&call.wanted))
 		return rc;
 	rc = chain_pod_open(at, call.wanted.interface, &pod, err);

@@ -286,14 +286,50 @@ chain_link_announce(const char *netns, const char *ifname, const struct prev_res
 		(void)announce_send(site.netns, site.index, &where->mac, ips, used, NULL);
 }
 
-int
-chain_link_verify(const char *netns, const char *ifname, const struct chain_link *link,
-    struct err *err)
-{
-	scoped_fd int pod = -1;
+/* ---- CHECK ------------------------------------------------------------------ */
 
-	if (!chain_ipv6_is_written(&link->ipv6))
+/* On the interface, or on any where prevResult does not say. Its prefix, flags and
+ * lifetime are the main plugin's, and who comes later may have changed them. */
+static bool
+is_there(const struct site *site, const struct prev_address *wanted)
+{
+	for (size_t i = 0; i < site->address_count; i++) {
+		const struct kernel_address *address = &site->addresses[i];
+		bool here = address->index == site->index || wanted->interface < 0;
+		if (here && ip_equal(&address->cidr.ip, &wanted->cidr.ip))
+			return true;
+	}
+	return false;
+}
+
+static int
+verify_addresses(const struct site *site, const struct prev_result *prev, struct err *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < prev->ip_count; i++)
+		if (prev_result_is_on(prev, i, site->ifname) && !is_there(site, &prev->ips[i]))
+			return err_set(err, CNI_ERROR_ROUTE,
+			    "address %s is not on interface %s of the pod any more; delete the "
+			    "pod to have it again",
+			    cidr_print(&prev->ips[i].cidr, text), site->ifname);
+	return 0;
+}
+
+int
+chain_link_verify(const char *netns, const char *ifname, const struct prev_result *prev,
+    const struct chain_link *link, struct err *err)
+{
+	scoped_site site = {.netns = -1};
+	struct ip ips[PREV_IPS_MAX];
+	bool addresses = addresses_of(prev, ifname, ips) > 0;
+
+	if (!addresses && !chain_ipv6_is_written(&link->ipv6))
 		return 0;
-	int rc = pod_netns_open(netns, &pod, err);
-	return rc ? rc : chain_ipv6_verify(&link->ipv6, pod, ifname, err);
+	int rc = site_open(netns, ifname, &site, err);
+	if (!rc && addresses)
+		rc = site_look(&site, err);
+	if (!rc && addresses)
+		rc = verify_addresses(&site, prev, err);
+	return rc ? rc : chain_ipv6_verify(&link->ipv6, site.netns, ifname, err);
 }

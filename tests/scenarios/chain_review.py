@@ -29,6 +29,45 @@ def whole():
     return source_routing.everything()
 
 
+def test_CHECK_misses_an_address_that_went_away(h):
+    addresses = [a for a, _ in RESULT]
+    for conf in ({}, {"routes": [{"dst": "10.50.0.0/16", "gw": "192.168.1.7"}]}):
+        call(h, conf).ok()
+        call(h, conf, "CHECK").silent()
+        for address in addresses:
+            nodad = " nodad" if ":" in address else ""
+            ip("pod", "addr del %s dev net1" % address)
+            call(h, conf, "CHECK").error(105, "address %s is not on interface net1" % address, "delete the pod")
+            ip("pod", "link add other0 type veth peer name other1")
+            ip("pod", "addr add %s dev other0%s" % (address, nodad))  # moved is not there either
+            call(h, conf, "CHECK").error(105, "address %s is not on interface net1" % address)
+            setup(h)
+            call(h, conf).ok()
+        call(h, conf, "CHECK").silent()
+    ip("pod", "link set net1 name net2")
+    call(h, {}, "CHECK").error(105, "net1")
+
+
+def test_CHECK_tolerates_what_a_later_plugin_made_of_an_address(h):
+    call(h, {}).ok()
+    for more in ("192.168.1.210/24", "10.99.0.1/32", "fd00:2::77/64 nodad"):
+        ip("pod", "addr add %s dev net1" % more)
+    call(h, {}, "CHECK").silent()
+    for address, changed in ((RESULT[0][0], "192.168.1.209/25 noprefixroute"), (RESULT[0][0], "192.168.1.209 peer 192.168.1.1/32"),
+                             (RESULT[1][0], "fd00:2::9/128 nodad"), (RESULT[1][0], "fd00:2::9/64 nodad valid_lft 1000 preferred_lft 0")):
+        setup(h)
+        ip("pod", "addr del %s dev net1" % address)
+        ip("pod", "addr add %s dev net1" % changed)
+        call(h, {}, "CHECK").silent()
+
+
+def test_CHECK_looks_for_an_address_without_interface_on_all_links(h):
+    away = [{"address": "10.88.0.1/32"}]
+    call(h, {}, "CHECK", ips=away).error(105, "10.88.0.1/32")
+    ip("pod", "addr add 10.88.0.1/32 dev lo")
+    call(h, {}, "CHECK", ips=away).silent()
+
+
 # what makes each kind of change: flush, delete, tables and rules of addresses, routes, rules
 CHANGES = {"flushRoutes": True, "delRoutes": [{"dst": "192.168.2.0/24"}],
            "routes": [{"dst": "10.50.0.0/16", "gw": "192.168.1.7", "mtu": 1400}, {"dst": "fd50::/16", "gw": "fd00:2::7"},
@@ -39,10 +78,10 @@ KINDS = (dict(CHANGES, sourceRouting=False), dict(CHANGES, sourceRouting=True, f
          dict(CHANGES, sourceRouting={"addSourceHints": True}, flushRoutes=False, delRoutes=[]))
 
 
-def call(h, conf, verb="ADD", inject=None):
+def call(h, conf, verb="ADD", inject=None, ips=()):
     """One call of the plugin; inject as strace spells it: sendmsg:error=ENOBUFS:when=3."""
     version = "1.0.0"
-    ips = [{"address": a, "gateway": g, "interface": 0} for a, g in RESULT]
+    ips = [{"address": a, "gateway": g, "interface": 0} for a, g in RESULT] + list(ips)
     prev = {"cniVersion": version, "interfaces": [{"name": "net1", "sandbox": "/run/netns/pod"}], "ips": ips}
     conf = dict({"cniVersion": version, "name": "mynet", "type": "staticip", "announce": False, "prevResult": prev}, **conf)
     name = (inject or "").split(":")[0]
