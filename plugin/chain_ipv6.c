@@ -25,16 +25,49 @@ refuse_unknown(struct json_object *object, struct err *err)
 {
 	json_object_object_foreach(object, key, value)
 	{
-		bool known = false;
+		bool known = strcmp(key, "nodad") == 0;
 		(void)value;
 		for (int i = 0; i < CHAIN_IPV6_KEYS; i++)
 			known = known || strcmp(key, settings[i].key) == 0;
 		if (!known)
 			return err_set(err, CNI_ERROR_CONFIG,
-			    "ipv6.%.64s is not known; the keys are acceptRA, autoconf and dad",
+			    "ipv6.%.64s is not known; the keys are acceptRA, autoconf, dad and "
+			    "nodad",
 			    key);
 	}
 	return 0;
+}
+
+static int
+read_prefix(struct json_object *value, struct cidr *ret_prefix, struct err *err)
+{
+	const char *text = value ? json_object_get_string(value) : "null";
+	int rc = cidr_parse(text, strlen(text), ret_prefix, err);
+
+	if (rc)
+		return err_wrap(err, "ipv6.nodad");
+	struct ip first = cidr_first(ret_prefix);
+	if (ret_prefix->ip.family == 6 && ip_equal(&ret_prefix->ip, &first))
+		return 0;
+	/* of an address with its prefix nobody could tell which of the two is meant */
+	return err_set(err, EINVAL,
+	    "ipv6.nodad has %s; it takes IPv6 prefixes without host bits, and /128 for one "
+	    "address",
+	    text);
+}
+
+static int
+read_nodad(struct json_object *object, struct chain_ipv6 *ipv6, struct err *err)
+{
+	struct json_object *array = NULL;
+	int rc = json_get_array(object, "nodad", "ipv6", false, NODAD_MAX, &array, err);
+	size_t count = array ? json_object_array_length(array) : 0;
+
+	for (size_t i = 0; !rc && i < count; i++)
+		rc = read_prefix(
+		    json_object_array_get_idx(array, i), &ipv6->nodad[i], err);
+	ipv6->nodad_count = (unsigned)count;
+	return rc;
 }
 
 int
@@ -49,6 +82,8 @@ chain_ipv6_decode(struct json_object *config, struct chain_ipv6 *ret_ipv6, struc
 		rc = json_get_bool(object, settings[i].key, "ipv6", &ipv6.on[i], err);
 		ipv6.written[i] = json_path(object, settings[i].key) != NULL;
 	}
+	if (!rc && object)
+		rc = read_nodad(object, &ipv6, err);
 	if (rc)
 		return cni_error_as(err, CNI_ERROR_CONFIG);
 	*ret_ipv6 = ipv6;
@@ -61,7 +96,17 @@ chain_ipv6_is_written(const struct chain_ipv6 *ipv6)
 	for (int i = 0; i < CHAIN_IPV6_KEYS; i++)
 		if (ipv6->written[i])
 			return true;
-	return false;
+	return ipv6->nodad_count > 0;
+}
+
+bool
+chain_ipv6_skips_dad(const struct chain_ipv6 *ipv6, const struct ip *ip)
+{
+	bool skips = chain_ipv6_is_off(ipv6, CHAIN_IPV6_DAD);
+
+	for (unsigned i = 0; i < ipv6->nodad_count; i++)
+		skips = skips || cidr_contains(&ipv6->nodad[i], ip);
+	return skips;
 }
 
 bool

@@ -5,7 +5,9 @@
 #include <json-c/json_types.h>
 #include <stdbool.h>
 
+#include "core/bounds.h"
 #include "core/err.h"
+#include "table/ip.h"
 
 enum chain_ipv6_key {
 	CHAIN_IPV6_ACCEPT_RA, /* acceptRA: take routers' advertisements */
@@ -18,6 +20,8 @@ enum chain_ipv6_key {
 struct chain_ipv6 {
 	bool written[CHAIN_IPV6_KEYS];
 	bool on[CHAIN_IPV6_KEYS];
+	struct cidr nodad[NODAD_MAX]; /* nodad: these addresses need no detection */
+	unsigned nodad_count;
 };
 
 /* Reads `ipv6` of a network configuration. Error code 7. */
@@ -26,6 +30,8 @@ int chain_ipv6_decode(
 /* Whether any key is written / says false. */
 bool chain_ipv6_is_written(const struct chain_ipv6 *ipv6);
 bool chain_ipv6_is_off(const struct chain_ipv6 *ipv6, enum chain_ipv6_key key);
+/* Whether nobody needs to be asked for this address: `dad` is off, or `nodad` has it. */
+bool chain_ipv6_skips_dad(const struct chain_ipv6 *ipv6, const struct ip *ip);
 
 /* Makes the kernel's settings of a link in the pod what is written, or tells which is
  * not. Where the kernel has no IPv6 everything is off. Error code 105. */

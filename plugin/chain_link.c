@@ -133,11 +133,10 @@ end_detection(const struct site *site, const struct chain_ipv6 *ipv6, struct err
 	const uint32_t wanted = IFA_F_TENTATIVE | IFA_F_PERMANENT;
 	int rc = 0;
 
-	if (!chain_ipv6_is_off(ipv6, CHAIN_IPV6_DAD))
-		return 0;
 	for (size_t i = 0; !rc && i < site->address_count; i++) {
 		const struct kernel_address *address = &site->addresses[i];
-		if (address->index == site->index && (address->flags & wanted) == wanted)
+		if (address->index == site->index && (address->flags & wanted) == wanted &&
+		    chain_ipv6_skips_dad(ipv6, &address->cidr.ip))
 			rc = kernel_address_skip_dad(site->kernel, address, err);
 	}
 	return rc ? cni_error_as(err, CNI_ERROR_ROUTE) : 0;

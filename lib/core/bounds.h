@@ -178,6 +178,10 @@ enum {
 	 * 7 s, for which no pod waits. */
 	PROBE_MS = 300,
 
+	/* Prefixes of `ipv6.nodad`: a pod has ENTRY_IPS_MAX addresses of ours, and others are
+	 * told together. */
+	NODAD_MAX = 16,
+
 	/* Inline sources of addresses. Rows of `allocations`: what STDIN_BYTES_MAX
 	 * holds, at 50 bytes a row. */
 	ALLOCATION_ROWS_MAX = 20 * 1000,

@@ -213,7 +213,7 @@ def test_values_of_a_wrong_type_and_unknown_keys_are_refused(h):
     for verb in ("ADD", "CHECK"):
         for key, value in (("announce", 1), ("announce", "true"), ("probe", "yes"), ("probe", []), ("ipv6", True),
                            ("ipv6", []), ("ipv6", {"dad": 0}), ("ipv6", {"autoconf": "no"}), ("ipv6", {"acceptRA": {}}),
-                           ("ipv6", {"accept_ra": False})):
+                           ("ipv6", {"accept_ra": False}), ("ipv6", {"nodad": ["fd00::1/64"]})):
             call(h, None, verb, **{key: value}).error(7, key)
     expect(switches("pod", "eth0")["accept_ra"] == "1", "changed", switches("pod", "eth0"))
 
@@ -293,6 +293,29 @@ def test_an_advertised_gateway_that_goes_is_not_what_auto_finds(h):
     until("a router", lambda: "proto ra" in pod6())
     auto, result = [{"dst": "fd09::/32", "gw": "auto"}], prev(ips=("fd00:1::2/128",))
     call(h, auto, prevResult=result, ipv6={"acceptRA": False}).error(105, "finds no gateway")
+
+
+def test_nodad_makes_the_named_addresses_usable_and_no_other(h):
+    """Who gave an address knows whether it is unique: those of the tables are, others may not be."""
+    ip("pod", "addr flush dev eth0 scope global")
+    ip("pod", "link add net1 type veth peer name peer1")
+    for link in ("net1", "peer1"):
+        ip("pod", "link set", link, "up")
+    # their detection lasts longer than this test, however busy the machine is
+    set_switch("pod", "eth0", "dad_transmits", 200)
+    addresses = [POD6, "fd00:131::44/64", "fd00:132::1/64", "fd00:133::1/64"]
+    for address in addresses:
+        ip("pod", "addr add", address, "dev eth0")
+    ip("pod", "addr add fd00:131::45/64 dev net1")
+    before = switches("pod", "eth0")
+    call(h, None, announce=False, ipv6={"nodad": ["fd00:131::43/128", "fd00:132::/64"]}, prevResult=prev(ips=addresses)).ok()
+    lines = [line.strip() for line in ip("pod", "-o -6 addr show dev eth0 scope global").splitlines()]
+    waiting = sorted(line.split()[3] for line in lines if "tentative" in line)
+    expect(waiting == ["fd00:131::44/64", "fd00:133::1/64"] and len(lines) == 4, "addresses", lines)
+    kept = [line for line in lines if " nodad" in line]
+    expect(len(kept) == 2, "a link that comes up again starts no detection", lines)
+    expect(switches("pod", "eth0") == before, "switches", switches("pod", "eth0"))
+    call(h, None, "CHECK", ipv6={"nodad": ["fd00:131::/64"]}, prevResult=prev(ips=addresses)).silent()
 
 
 def test_dad_false_leaves_other_interfaces_alone(h):

@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "plugin/chain_apply.h"
 #include "plugin/chain_clean.h"
+#include "plugin/chain_link.h"
 #include "plugin/chain_wanted.h"
 #include "plugin/cni_error.h"
 #include "table/json.h"
@@ -104,6 +105,21 @@ plan_twice(const struct chain_wanted *wanted)
 	assert(chain_verify(&plan, NULL) == 0);
 }
 
+static void
+decode_link(struct json_object *config)
+{
+	struct chain_link link;
+	struct err err = {0};
+
+	if (chain_link_decode(config, &link, &err)) {
+		assert(cni_error_code(&err) == 7 && err.text[0]);
+		return;
+	}
+	assert(link.ipv6.nodad_count <= NODAD_MAX);
+	for (unsigned i = 0; i < link.ipv6.nodad_count; i++)
+		assert(chain_ipv6_skips_dad(&link.ipv6, &link.ipv6.nodad[i].ip));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -113,6 +129,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (json_parse((const char *)data, size, "input", &config, NULL))
 		return 0;
+	decode_link(config);
 	if (chain_wanted_decode(config, &wanted, &err)) {
 		int code = cni_error_code(&err);
 		assert((code == 7 || code == 102) && err.text[0]);

@@ -70,6 +70,14 @@ other_types_and_unknown_keys_are_refused_by_name(void **state)
 	    {"{\"probe\":\"true\"}", "network configuration.probe is of type string"},
 	    {"{\"ipv6\":[]}", "network configuration.ipv6 is of type array"},
 	    {"{\"ipv6\":{\"dad\":0}}", "ipv6.dad is of type int"},
+	    {"{\"ipv6\":{\"nodad\":true}}", "ipv6.nodad is of type boolean"},
+	    {"{\"ipv6\":{\"nodad\":\"fd00::/64\"}}", "ipv6.nodad is of type string"},
+	    {"{\"ipv6\":{\"nodad\":[\"fd00::1\"]}}", "ipv6.nodad: "},
+	    {"{\"ipv6\":{\"nodad\":[7]}}", "ipv6.nodad: "},
+	    {"{\"ipv6\":{\"nodad\":[null]}}", "ipv6.nodad: "},
+	    {"{\"ipv6\":{\"nodad\":[\"fd00::1/64\"]}}", "ipv6.nodad has fd00::1/64; it takes IPv6 prefixes without host bits"},
+	    {"{\"ipv6\":{\"nodad\":[\"10.0.0.0/8\"]}}", "ipv6.nodad has 10.0.0.0/8"},
+	    {"{\"ipv6\":{\"nodad\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}}", "ipv6.nodad"},
 	    {"{\"ipv6\":{\"acceptRa\":false}}", "ipv6.acceptRa is not known; the keys are"},
 	};
 
@@ -85,12 +93,43 @@ other_types_and_unknown_keys_are_refused_by_name(void **state)
 	}
 }
 
+static void
+nodad_is_about_its_prefixes_and_dad_about_all(void **state)
+{
+	static const struct {
+		const char *config;
+		bool first, second;
+	} cases[] = {
+	    {"{}", false, false},
+	    {"{\"ipv6\":{\"nodad\":[]}}", false, false},
+	    {"{\"ipv6\":{\"nodad\":[\"fd01::/64\",\"fd00::/64\"]}}", true, false},
+	    {"{\"ipv6\":{\"nodad\":[\"fd02::9/128\"]}}", false, true},
+	    {"{\"ipv6\":{\"nodad\":[\"::/0\"]}}", true, true},
+	    {"{\"ipv6\":{\"dad\":false}}", true, true},
+	    {"{\"ipv6\":{\"dad\":true,\"nodad\":[\"fd00::/64\"]}}", true, false},
+	};
+	const struct ip first = {.family = 6, .bytes = {0xfd, [15] = 9}};
+	const struct ip second = {.family = 6, .bytes = {0xfd, 2, [15] = 9}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct chain_link link;
+		struct err err = {0};
+		assert_int_equal(decode(cases[i].config, &link, &err), 0);
+		assert_int_equal(chain_ipv6_skips_dad(&link.ipv6, &first), cases[i].first);
+		assert_int_equal(chain_ipv6_skips_dad(&link.ipv6, &second), cases[i].second);
+		if (cases[i].first || cases[i].second)
+			assert_true(chain_ipv6_is_written(&link.ipv6));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_not_written_is_announced_and_no_more),
 	    cmocka_unit_test(each_key_is_read_on_its_own),
+	    cmocka_unit_test(nodad_is_about_its_prefixes_and_dad_about_all),
 	    cmocka_unit_test(other_types_and_unknown_keys_are_refused_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
