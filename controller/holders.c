@@ -496,6 +496,7 @@ holders_new(const struct holders_spec *spec)
 	holders->desks = tree_make(compare_desks);
 	holders->dirty_desks = tree_make(compare_desks);
 	holders->dirty_blocks = tree_make(compare_blocks);
+	holders->ahead = tree_make(compare_desks);
 	holders->ledger = ledger_new(&ledger_events, holders);
 	holders->blocks = open_store(
 	    holders, "/apis/staticip.dev/v1alpha1/staticipblocks", NULL, &block_events);
@@ -521,6 +522,7 @@ holders_free(struct holders *holders)
 	tree_release(&holders->dirty_blocks, NULL);
 	tree_release(&holders->claimants, free_claimant);
 	tree_release(&holders->dirty_desks, NULL);
+	tree_release(&holders->ahead, NULL);
 	tree_release(&holders->desks, desk_free);
 	wants_release(&holders->wants);
 	ledger_free(holders->ledger);

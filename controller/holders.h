@@ -101,6 +101,7 @@ enum proof {
 /* Counters for metrics. */
 struct holders_counts {
 	size_t entries, nodes, pods[HOLDER_LEAVING + 1];
+	size_t doubted; /* nodes whose word is not followed (controller/DESIGN.md, H17) */
 	uint64_t released[PROOFS]; /* pods */
 	uint64_t adopted, contradictions;
 	bool rebuilding;

@@ -107,7 +107,8 @@ back_word_of(const struct holders *holders, const struct held *held)
 	const struct machine *machine =
 	    held->node ? machines_find(holders->spec.machines, held->node) : NULL;
 
-	if (!machine || !rebuild_counts(machine))
+	if (!machine || !rebuild_counts(machine) ||
+	    ahead_stands(holders, desk_find(holders, held->node)))
 		return BACK_GIVES_WAY; /* nobody speaks for it */
 	if (!rebuild_has_reported(holders, node))
 		return BACK_NOT_KNOWN;

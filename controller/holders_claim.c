@@ -11,6 +11,8 @@ static bool claim_all(struct claimant *claimant, const struct wish *wishes, unsi
 static void place_with_claims(struct claimant *claimant, struct block *block, unsigned claims);
 static bool place_all(struct claimant *claimant, const struct wish *wishes, unsigned count);
 static char *rebuild_words(const struct holders *holders);
+static bool is_doubted(const struct claimant *claimant);
+static char *doubted_words(const struct claimant *claimant);
 
 void
 claimant_want(struct claimant *claimant)
@@ -32,6 +34,8 @@ claimant_want(struct claimant *claimant)
 		holders_say(holders, count ? WORD_KEEP : WORD_GRANT, claimant, NULL);
 	else if (holders->rebuilding)
 		holders_say(holders, WORD_HOLD, claimant, rebuild_words(holders));
+	else if (is_doubted(claimant))
+		holders_say(holders, WORD_HOLD, claimant, doubted_words(claimant));
 	else if (claim_all(claimant, wishes, count) && pod->node &&
 	    place_all(claimant, wishes, count))
 		holders_say(holders, WORD_GRANT, claimant, NULL);
@@ -116,6 +120,25 @@ rebuild_words(const struct holders *holders)
 	    "object, taint it node.kubernetes.io/out-of-service, or label it "
 	    "staticip.dev/agent=none where staticip never ran",
 	    holders->missing ? holders->missing : "the API server");
+}
+
+/* Its node's word stands, and is not followed. */
+static bool
+is_doubted(const struct claimant *claimant)
+{
+	const struct holders *holders = claimant->holders;
+
+	return holders->ahead.count && claimant->node &&
+	    ahead_stands(holders, desk_find(holders, claimant->node));
+}
+
+static char *
+doubted_words(const struct claimant *claimant)
+{
+	return mem_format("node %s says that it is ahead of the API server, and all nodes were asked for "
+	    "that a short while ago: nothing is granted on it until its agent answers as others do "
+	    "(the controller's log and events of StaticIPNode %s say more)",
+	    claimant->node, claimant->node);
 }
 
 static char *

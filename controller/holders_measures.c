@@ -79,6 +79,9 @@ holders_metrics(const struct holders *holders, struct metrics *metrics)
 	metrics_one(metrics, "staticip_ledger_contradictions_total", METRIC_COUNTER,
 	    "Pods that nodes reported with an address that another pod holds.",
 	    (double)counts.contradictions);
+	metrics_one(metrics, "staticip_nodes_doubted", METRIC_GAUGE,
+	    "Nodes that say again that they are ahead of the API server, and are not believed alone: "
+	    "their pods get nothing new.", (double)counts.doubted);
 	metrics_one(metrics, "staticip_nodes", METRIC_GAUGE,
 	    "Nodes with a StaticIPNode, or with pods that need one.", (double)counts.nodes);
 	metrics_family(metrics, "staticip_releases_total", METRIC_COUNTER,

@@ -67,6 +67,10 @@ struct desk {
 	bool reported;     /* the node has what the ledger does not know yet */
 	bool touched;      /* else it is dirty for drop_after or reported only */
 	double drop_after; /* revocations that can go are not worth a write before; 0 = none */
+	/* its node's word that the API server went back in time (holders_ahead.c) */
+	unsigned ahead_heard;    /* rebuildings that it began */
+	double ahead_not_before; /* alone it begins none */
+	bool ahead_told;         /* that it is not followed */
 	struct holders *holders;
 };
 
@@ -84,6 +88,7 @@ struct holders {
 	struct tree timed;     /* those that time alone may change: looked at each second */
 	double sweep_at;
 	struct tree dirty_blocks;
+	struct tree ahead; /* desks whose nodes say that the API server went back in time */
 	/* the ledger's record (holders_rebuild.c) */
 	char *epoch; /* NULL: not known */
 	bool rebuilding, checked;
@@ -157,6 +162,8 @@ bool desk_looked(struct desk *desk);
 void claimant_tell(struct claimant *claimant);
 /* An event on the node of a pod whose addresses pass on by assertion. */
 void claimant_tell_released(const struct claimant *claimant, enum proof how);
+/* That a node's word is not followed; once. */
+void desk_tell_doubted(struct desk *desk);
 /* For people and for metrics. */
 const char *proof_name(enum proof proof);
 
@@ -193,10 +200,23 @@ bool rebuild_has_reported(const struct holders *holders, const struct stored *no
 bool rebuild_is_behind(struct holders *holders, const struct stored *node);
 /* Enters what a node reports and the ledger does not know; true: there was something. */
 bool rebuild_adopt(struct holders *holders, const struct stored *node);
-/* Whether the API server went back in time, as a node's answer shows. */
+/* Takes down whether the API server went back in time, as the node's answer shows. */
 void rebuild_check(struct holders *holders, const struct stored *node);
 /* The epoch that a node's StaticIPNode shall have; the caller frees it. */
 char *rebuild_epoch(const struct holders *holders, struct json_object *node);
+
+/* holders_ahead.c */
+void ahead_hear(struct holders *holders, const struct stored *node);
+/* Whether this node (NULL: none) says that the API server went back in time, and nobody was asked since. Once
+ * ahead_follow has returned NULL: it is not believed alone, so its own pods wait, and no
+ * rebuilding waits for it. */
+bool ahead_stands(const struct holders *holders, const struct desk *desk);
+/* The node for whose word all are asked now, charged with it; NULL: none. */
+const struct desk *ahead_follow(struct holders *holders);
+/* Whether a word that stands is to be followed; standing: how many nodes say so. */
+bool ahead_is_followed(const struct desk *desk, unsigned standing);
+/* A rebuilding begins by its word. */
+void ahead_charge(struct desk *desk);
 
 /* holders_back.c */
 /* Whether the node has had what this API server does not know. */

@@ -224,6 +224,7 @@ call_node(void *cookie, const char *name, const struct machine *machine)
 	struct roll_call *call = cookie;
 
 	if (!rebuild_counts(machine) ||
+	    ahead_stands(call->holders, desk_find(call->holders, name)) ||
 	    rebuild_has_reported(call->holders, store_find(call->holders->nodes, name)))
 		return;
 	if (call->count++ < MISSING_NAMED)
@@ -508,12 +509,23 @@ check_row(struct holders *holders, const struct stored *node, struct json_object
 void
 rebuild_check(struct holders *holders, const struct stored *node)
 {
-	if (!node->object)
+	if (node->object)
+		back_check_tables(holders, node);
+	ahead_hear(holders, node);
+}
+
+/* In a rebuilding, too: what a later answer shows can be above its epoch. */
+static void
+follow_nodes(struct holders *holders)
+{
+	const struct desk *desk;
+
+	if (!holders->ahead.count || (holders->start && holders->start_withdrawn) ||
+	    !(desk = ahead_follow(holders)))
 		return;
-	back_check_tables(holders, node);
-	/* in a rebuilding, too: what a later answer shows can be above its epoch */
-	if (back_is_seen(holders, node))
-		rebuild_doubtful(holders, "a node has answered to more than the API server knows");
+	scoped_free char *why = mem_format(
+	    "node %s has answered to more than the API server knows", desk->name);
+	rebuild_doubtful(holders, why);
 }
 
 static void
@@ -542,6 +554,7 @@ rebuild_run(struct holders *holders)
 	if (!holders->checked && holders->epoch)
 		store_each(holders->nodes, check_node, holders);
 	holders->checked = true;
+	follow_nodes(holders);
 	if (holders->start && !busy)
 		begin(holders);
 	if (!holders->epoch || holders->start)

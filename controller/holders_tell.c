@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "controller/holders_private.h"
+#include "core/log.h"
 #include "core/mem.h"
 
 /* A rolling restart waits for a moment at each pod: that is no news. */
@@ -64,6 +65,27 @@ claimant_tell_released(const struct claimant *claimant, enum proof how)
 	    "AddressesReleased", "Release", note);
 }
 
+void
+desk_tell_doubted(struct desk *desk)
+{
+	const struct holders *holders = desk->holders;
+	const struct stored *node = store_find(holders->nodes, desk->name);
+	scoped_free char *note = mem_format("node %s says again that it has had more than the API "
+	    "server knows; its word alone is not followed now, and its own pods get nothing new. If "
+	    "etcd was restored once more, delete ConfigMap " RECORD "; if not, its agent is broken "
+	    "or in wrong hands: look at the machine and delete its Node",
+	    desk->name);
+	struct event_subject subject = {.api_version = "staticip.dev/v1alpha1",
+	    .kind = "StaticIPNode", .name = desk->name, .uid = node ? node->uid : NULL};
+
+	if (desk->ahead_told)
+		return;
+	desk->ahead_told = true;
+	log_line(LOG_LEVEL_ERROR, "%s", note);
+	(void)recorder_event(
+	    holders->spec.recorder, &subject, true, "NodeDoubted", "Rebuild", note);
+}
+
 /* ---- summaries ---------------------------------------------------------------------------- */
 
 enum holder_state
@@ -116,6 +138,17 @@ holders_find(const struct holders *holders, const char *domain, const struct ip 
 	return true;
 }
 
+static size_t
+count_doubted(const struct holders *holders)
+{
+	size_t count = holders->ahead.count, doubted = 0;
+	scoped_free void **desks = tree_items(&holders->ahead);
+
+	for (size_t i = 0; i < count; i++)
+		doubted += ahead_stands(holders, desks[i]);
+	return doubted;
+}
+
 struct holders_counts
 holders_count(const struct holders *holders)
 {
@@ -128,6 +161,7 @@ holders_count(const struct holders *holders)
 	counts.entries = ledger_count(holders->ledger);
 	counts.nodes = holders->desks.count;
 	counts.rebuilding = holders->rebuilding;
+	counts.doubted = count_doubted(holders);
 	for (size_t i = 0; i < count; i++) {
 		const struct claimant *claimant = claimants[i];
 		counts.pods[holders_state(holders, claimant->uid, &words)]++;

@@ -221,7 +221,7 @@ tries_again() {
 	wait_until 60 ahead n1
 	start_controller
 	passes_on
-	grep -q 'a node has answered to more than the API server knows' "$WORK/controller.log"
+	grep -q 'has answered to more than the API server knows' "$WORK/controller.log"
 }
 
 @test "what was granted is withdrawn until the node that was away has told what it has" {

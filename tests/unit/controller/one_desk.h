@@ -103,6 +103,7 @@ one_desk_new(void)
 	holders->timed = tree_make(one_desk_compare_claimants);
 	holders->desks = tree_make(one_desk_compare_desks);
 	holders->dirty_desks = tree_make(one_desk_compare_desks);
+	holders->ahead = tree_make(one_desk_compare_desks);
 	holders->ledger = ledger_new(&ledger_events, holders);
 	holders->dirty_blocks = tree_make(one_desk_compare_desks);
 	one->holders = holders;

@@ -290,6 +290,28 @@ an_answer_to_an_epoch_that_no_clock_can_have_made_is_nobodys(void **state)
 	assert_true(back_epoch_answered(one->holders, "9000000000000000001-a") > 0);
 }
 
+static void
+one_nodes_word_is_followed_once_and_then_after_a_time_that_doubles(void **state)
+{
+	struct one_desk *one = *state;
+	struct desk *desk = one->desk;
+
+	one->holders->now = 1000;
+	assert_true(ahead_is_followed(desk, 1));
+	for (double wait = 600; wait < 21600; wait *= 2) {
+		ahead_charge(desk);
+		one->holders->now += wait - 1;
+		assert_false(ahead_is_followed(desk, 1));
+		assert_true(ahead_is_followed(desk, 2)); /* another says so, too */
+		one->holders->now += 1;
+		assert_true(ahead_is_followed(desk, 1));
+	}
+	for (unsigned i = 0; i < 100; i++)
+		ahead_charge(desk);
+	one->holders->now += 21600; /* never for ever */
+	assert_true(ahead_is_followed(desk, 1));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -305,6 +327,7 @@ main(void)
 	    TEST(a_pod_that_is_not_bound_is_not_placed_by_a_report),
 	    TEST(a_mirror_pods_hash_that_can_be_no_uid_is_none),
 	    TEST(an_answer_to_an_epoch_that_no_clock_can_have_made_is_nobodys),
+	    TEST(one_nodes_word_is_followed_once_and_then_after_a_time_that_doubles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

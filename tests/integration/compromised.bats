@@ -1,0 +1,76 @@
+#!/usr/bin/env bats
+# An agent in wrong hands writes what it likes into its own StaticIPNode's status, and a tenant what they like into
+# a pod: that must cost the others nothing. Node n1 has a real agent; n2's is the test.
+
+setup() {
+	load lib.bash
+	fresh "wrong$BATS_TEST_NUMBER"
+}
+teardown() {
+	stop_all
+	kubectl delete pods -n "$NS" --all --force --grace-period=0 >/dev/null 2>&1 || true
+	kubectl delete nodes,staticipnodes,staticipblocks --all >/dev/null 2>&1 || true
+}
+
+node() { kubectl apply -f - >/dev/null <<<"{apiVersion: v1, kind: Node, metadata: {name: $1}}"; }
+allocation() { # POD ADDRESS
+	kubectl apply -f - >/dev/null <<<"{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: $1, namespace: $NS},
+		spec: {network: podnet, targetRef: {kind: Pod, name: $1}, addresses: [{ips: [$2/24]}]}}"
+}
+pod() { # NAME NODE
+	kubectl create -o jsonpath='{.metadata.uid}' -f - <<<"{apiVersion: v1, kind: Pod, metadata: {name: $1, namespace: $NS},
+		spec: {nodeName: $2, containers: [{name: c, image: i}]}}"
+}
+row_is() { # NODE UID STATE [WORDS]
+	kubectl get staticipnode "$1" -o json |
+		jq -e --arg u "$2" --arg s "$3" --arg w "${4:-}" '.spec.rows[]? | select(.uid == $u and .state == $s and ((.message // "") | contains($w)))'
+}
+record() { kubectl get configmap -n "$TABLES" staticip-ledger -o jsonpath="{.data.$1}"; }
+complete_since() { [ "$(record complete)" = true ] && [ "$(record epoch)" != "$1" ]; }
+epoch_is() { [ "$(record epoch)" = "$1" ] || { echo "the epoch is $(record epoch), not $1"; return 1; }; }
+
+# says NODE JSON: its status, patched with that, and the answer to what it was told last.
+says() {
+	local answer
+	answer=$(kubectl get staticipnode "$1" -o json | jq -c --argjson more "$2" '{status: ({protocol: 2, answer: {objectUID: .metadata.uid,
+		epoch: .spec.epoch, serial: .spec.serial, busy: [], grantsRequired: true, tablesAhead: 0, ahead: false}} * $more)}') &&
+		kubectl patch staticipnode "$1" --subresource=status --type=merge -p "$answer" >/dev/null
+}
+AHEAD='{"answer": {"ahead": true}}'
+doubted() { grep -q "node $1 says again that it has had more than the API server knows" "$WORK/controller.log"; }
+
+@test "a node that says again and again that it is ahead stops the others once" {
+	node n1
+	node n2
+	start_controller
+	start_agent n1
+	wait_until 20 says n2 '{}'
+	wait_until 20 complete_since ''
+	allocation p 10.82.0.1
+	allocation q 10.82.0.2
+	allocation r 10.82.0.3
+	first=$(record epoch)
+	says n2 "$AHEAD"
+	wait_until 20 complete_since "$first" & all=$!
+	# in the new epoch it is ahead, too: nobody waits for it
+	wait_until 20 eval '[ "$(record epoch)" != "$first" ]'
+	wait_until 20 eval 'kubectl get staticipnode n2 -o json | jq -e --arg e "$(record epoch)" ".spec.epoch | startswith(\$e)"'
+	says n2 "$AHEAD"
+	wait "$all"
+	wait_until 20 doubted n2
+	second=$(record epoch)
+	wait_until 20 row_is n1 "$(pod p n1)" Granted
+	q=$(pod q n2)
+	wait_until 20 row_is n2 "$q" Held 'node n2 says that it is ahead'
+	says n2 "$AHEAD"
+	sleep 2
+	epoch_is "$second"
+	wait_until 20 eval 'kubectl get events -A -o json | jq -e ".items[] | select(.reason == \"NodeDoubted\" and .involvedObject.name == \"n2\")"'
+	# what it says like others counts like others'
+	says n2 '{}'
+	wait_until 20 row_is n2 "$q" Granted
+	# another's first word is followed
+	kill_it KILL agent-n1
+	says n1 "$AHEAD"
+	wait_until 20 eval '[ "$(record epoch)" != "$second" ]'
+}
