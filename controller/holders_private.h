@@ -198,12 +198,17 @@ bool rebuild_has_reported(const struct holders *holders, const struct stored *no
 /* Whether another controller began anew, and we have not heard of it: then nothing may be
  * written to this StaticIPNode, and the record is read. */
 bool rebuild_is_behind(struct holders *holders, const struct stored *node);
-/* Enters what a node reports and the ledger does not know; true: there was something. */
-bool rebuild_adopt(struct holders *holders, const struct stored *node);
+/* Visits each item of a list in the node's StaticIPNode. */
+void rebuild_each(struct holders *holders, const struct stored *node, const char *path,
+    void (*visit)(struct holders *, const struct stored *, struct json_object *));
 /* Takes down whether the API server went back in time, as the node's answer shows. */
 void rebuild_check(struct holders *holders, const struct stored *node);
 /* The epoch that a node's StaticIPNode shall have; the caller frees it. */
 char *rebuild_epoch(const struct holders *holders, struct json_object *node);
+
+/* holders_adopt.c */
+/* Enters what a node reports and the ledger does not know; true: there was something. */
+bool rebuild_adopt(struct holders *holders, const struct stored *node);
 
 /* holders_ahead.c */
 void ahead_hear(struct holders *holders, const struct stored *node);
