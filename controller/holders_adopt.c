@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "controller/holders_private.h"
+#include "core/bounds.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "table/grant.h"
 #include "table/json.h"
 #include "table/key.h"
 
@@ -71,6 +73,42 @@ struct report {
 	const char *domain, *uid, *pod, *allocation;
 };
 
+/* What stands in the ledger by this node's word alone: who claims names an allocation. */
+static unsigned
+count_adopted(const struct desk *desk)
+{
+	size_t count = desk->claimants.count;
+	scoped_free void **claimants = tree_items(&desk->claimants);
+	unsigned adopted = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct claimant *claimant = claimants[i];
+		const struct holdings *holdings =
+		    ledger_holdings(desk->holders->ledger, claimant->uid);
+		for (unsigned k = 0; holdings && k < holdings->count; k++)
+			adopted += !holdings->list[k]->allocation;
+	}
+	return adopted;
+}
+
+/* A free address, by the node's word alone: when nobody asked for it, only so many, as an
+ * agent in wrong hands could take all that are free. */
+static bool
+has_room(struct desk *desk, const struct report *report)
+{
+	if (desk->holders->rebuilding || report->allocation)
+		return true;
+	if (!desk->adopt_counted)
+		desk->adopted = count_adopted(desk);
+	desk->adopt_counted = true;
+	if (desk->adopted < ADOPTED_ADDRESSES_MAX) {
+		desk->adopted++;
+		return true;
+	}
+	desk_tell_hoards(desk);
+	return false;
+}
+
 /* Again and again until the ledger says so: a write may fail, and nobody else asks for it. */
 static void
 enter(struct holders *holders, struct block *block, const struct held *held,
@@ -111,6 +149,7 @@ adopt(struct holders *holders, const struct stored *node, const struct report *r
 	const struct held *held = ledger_find(holders->ledger, report->domain, ip);
 	const struct machine *machine = machines_find(holders->spec.machines, node->name);
 	struct claimant *claimant = claimant_make(holders, report->uid, report->pod);
+	struct desk *desk = desk_make(holders, node->name);
 
 	if (!holders->rebuilding && is_elsewhere(claimant, node->name))
 		return;
@@ -125,7 +164,7 @@ adopt(struct holders *holders, const struct stored *node, const struct report *r
 		return; /* the node knows that it has to go */
 	if (is_others(held, report))
 		contradict(claimant, held);
-	else if (!block->unreadable && (!held || !held->node))
+	else if (!block->unreadable && (held ? !held->node : has_room(desk, report)))
 		enter(holders, block, held, &(struct claim){.ip = *ip, .uid = report->uid,
 		    .pod = report->pod, .node = node->name,
 		    .node_uid = machine ? machine->uid : NULL, .allocation = report->allocation});
@@ -161,6 +200,16 @@ adopt_row(struct holders *holders, const struct stored *node, struct json_object
 		adopt_all(holders, node, &report, json_path(row, "ips"));
 }
 
+/* What no agent writes: the block would be refused, and all that is to be written with it. Leases
+ * that were made again may not know the pod's name. */
+static bool
+is_readable(const char *namespace, const char *name, const struct report *report)
+{
+	return namespace && name && (!namespace[0] || key_label_valid(namespace)) &&
+	    (!name[0] || key_subdomain_valid(name)) && report->domain && report->uid &&
+	    key_domain_valid(report->domain) && grant_uid_valid(report->uid);
+}
+
 /* Leases of networks that the tables know: others are the business of who made them. */
 static void
 adopt_attachment(struct holders *holders, const struct stored *node, struct json_object *item)
@@ -171,8 +220,7 @@ adopt_attachment(struct holders *holders, const struct stored *node, struct json
 	struct report report = {
 	    .domain = json_path_text(item, "domain"), .uid = json_path_text(item, "uid")};
 
-	if (!network || !namespace || !name || !report.domain || !report.uid ||
-	    !report.uid[0] || /* its block would be refused, and all that is to be written with it */
+	if (!network || !is_readable(namespace, name, &report) ||
 	    tables_row_state(holders->spec.tables, network) == ROW_NONE ||
 	    is_released(holders, report.uid))
 		return;
@@ -204,6 +252,7 @@ rebuild_adopt(struct holders *holders, const struct stored *node)
 {
 	unsigned before = holders->unknown + holders->undecided;
 
+	desk_make(holders, node->name)->adopt_counted = false;
 	recall_machine(holders, node);
 	if (holders->withdrawn && !rebuild_has_reported(holders, node))
 		return false; /* its status may be of an earlier time, too */

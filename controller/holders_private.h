@@ -71,6 +71,9 @@ struct desk {
 	unsigned ahead_heard;    /* rebuildings that it began */
 	double ahead_not_before; /* alone it begins none */
 	bool ahead_told;         /* that it is not followed */
+	/* what it has reported and nobody asked for (holders_adopt.c) */
+	unsigned adopted;
+	bool adopt_counted, hoards_told;
 	struct holders *holders;
 };
 
@@ -164,6 +167,8 @@ void claimant_tell(struct claimant *claimant);
 void claimant_tell_released(const struct claimant *claimant, enum proof how);
 /* That a node's word is not followed; once. */
 void desk_tell_doubted(struct desk *desk);
+/* That a node reports more than it is believed; once. */
+void desk_tell_hoards(struct desk *desk);
 /* For people and for metrics. */
 const char *proof_name(enum proof proof);
 

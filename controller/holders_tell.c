@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "controller/holders_private.h"
+#include "core/bounds.h"
 #include "core/log.h"
 #include "core/mem.h"
 
@@ -65,25 +66,46 @@ claimant_tell_released(const struct claimant *claimant, enum proof how)
 	    "AddressesReleased", "Release", note);
 }
 
-void
-desk_tell_doubted(struct desk *desk)
+static void
+tell_doubted(const struct desk *desk, const char *note)
 {
 	const struct holders *holders = desk->holders;
 	const struct stored *node = store_find(holders->nodes, desk->name);
+	struct event_subject subject = {.api_version = "staticip.dev/v1alpha1",
+	    .kind = "StaticIPNode", .name = desk->name, .uid = node ? node->uid : NULL};
+
+	log_line(LOG_LEVEL_ERROR, "%s", note);
+	(void)recorder_event(
+	    holders->spec.recorder, &subject, true, "NodeDoubted", "Believe", note);
+}
+
+void
+desk_tell_hoards(struct desk *desk)
+{
+	if (desk->hoards_told)
+		return;
+	scoped_free char *note = mem_format("node %s reports more than %d addresses that nobody had "
+	    "asked for: those beyond are not entered into the ledger, and can be given to others. "
+	    "If its pods do have them (status.attachments of StaticIPNode %s), delete ConfigMap "
+	    RECORD "; if not, its agent is broken or in wrong hands: look at the machine and delete "
+	    "its Node", desk->name, ADOPTED_ADDRESSES_MAX, desk->name);
+	desk->hoards_told = true;
+	tell_doubted(desk, note);
+}
+
+void
+desk_tell_doubted(struct desk *desk)
+{
 	scoped_free char *note = mem_format("node %s says again that it has had more than the API "
 	    "server knows; its word alone is not followed now, and its own pods get nothing new. If "
 	    "etcd was restored once more, delete ConfigMap " RECORD "; if not, its agent is broken "
 	    "or in wrong hands: look at the machine and delete its Node",
 	    desk->name);
-	struct event_subject subject = {.api_version = "staticip.dev/v1alpha1",
-	    .kind = "StaticIPNode", .name = desk->name, .uid = node ? node->uid : NULL};
 
 	if (desk->ahead_told)
 		return;
 	desk->ahead_told = true;
-	log_line(LOG_LEVEL_ERROR, "%s", note);
-	(void)recorder_event(
-	    holders->spec.recorder, &subject, true, "NodeDoubted", "Rebuild", note);
+	tell_doubted(desk, note);
 }
 
 /* ---- summaries ---------------------------------------------------------------------------- */

@@ -74,3 +74,30 @@ doubted() { grep -q "node $1 says again that it has had more than the API server
 	says n1 "$AHEAD"
 	wait_until 20 eval '[ "$(record epoch)" != "$second" ]'
 }
+
+# attachments NAMESPACE [MORE]: 75 invented ones with 8 addresses each, of pods that are not there.
+attachments() {
+	jq -nc --arg ns "$1" '{attachments: [range(75) as $i | {network: "podnet", domain: "network/podnet", container: "c\($i)", interface: "eth0",
+		namespace: $ns, pod: "no-\($i)", uid: "no-\($i)", ips: [range(8) as $k | "10.83.\($i).\($k + 1)/24"]}]}'
+}
+entries() { kubectl get staticipblocks -o json | jq '[.items[].spec.entries[]?] | length'; }
+entries_are() { [ "$(entries)" = "$1" ] || { echo "$(entries) entries, not $1"; return 1; }; }
+
+@test "a node that reports what nobody has can take so many addresses, and not all" {
+	node n1
+	node n2
+	start_controller
+	start_agent n1
+	wait_until 20 says n2 '{}'
+	wait_until 20 complete_since ''
+	allocation p 10.82.0.1 # makes the network known
+	wait_until 20 eval 'kubectl get configmaps -n "$TABLES" -o json | grep -q "podnet/$NS/p"'
+	says n2 "$(attachments $'no\nnamespace')"
+	says n2 "$(attachments "$NS")"
+	wait_until 20 entries_are 512
+	wait_until 20 grep -q 'node n2 reports more than 512 addresses' "$WORK/controller.log"
+	sleep 2
+	entries_are 512
+	wait_until 20 row_is n1 "$(pod p n1)" Granted
+	entries_are 513
+}
