@@ -13,6 +13,7 @@ static bool place_all(struct claimant *claimant, const struct wish *wishes, unsi
 static char *rebuild_words(const struct holders *holders);
 static bool is_doubted(const struct claimant *claimant);
 static char *doubted_words(const struct claimant *claimant);
+static char *unreal_words(const struct claimant *claimant);
 
 void
 claimant_want(struct claimant *claimant)
@@ -36,8 +37,11 @@ claimant_want(struct claimant *claimant)
 		holders_say(holders, WORD_HOLD, claimant, rebuild_words(holders));
 	else if (is_doubted(claimant))
 		holders_say(holders, WORD_HOLD, claimant, doubted_words(claimant));
-	else if (claim_all(claimant, wishes, count) && pod->node &&
-	    place_all(claimant, wishes, count))
+	else if (!claim_all(claimant, wishes, count) || !pod->node)
+		return;
+	else if (!desk_is_real(holders, claimant->node))
+		holders_say(holders, WORD_HOLD, claimant, unreal_words(claimant));
+	else if (place_all(claimant, wishes, count))
 		holders_say(holders, WORD_GRANT, claimant, NULL);
 }
 
@@ -142,6 +146,13 @@ doubted_words(const struct claimant *claimant)
 }
 
 static char *
+unreal_words(const struct claimant *claimant)
+{
+	return mem_format("there is no Node %s: whoever made the pod wrote that name into spec.nodeName; "
+	    "make the pod anew without, or wait for the Node", claimant->node);
+}
+
+static char *
 blocked_words(const struct holders *holders, const struct held *by)
 {
 	const struct claimant *holder = claimant_find(holders, by->uid);
@@ -239,7 +250,7 @@ place_with_claims(struct claimant *claimant, struct block *block, unsigned claim
 
 	for (unsigned i = 0; holdings && i < holdings->count; i++)
 		claims += holdings->list[i]->block == block;
-	if (claimant->node)
+	if (claimant->node && desk_is_real(holders, claimant->node))
 		place(claimant, block, claims);
 }
 

@@ -73,6 +73,15 @@ desk_join(struct holders *holders, struct claimant *claimant, const char *node)
 	(void)tree_add(&desk_make(holders, node)->claimants, claimant);
 }
 
+bool
+desk_is_real(const struct holders *holders, const char *name)
+{
+	const struct stored *seen;
+
+	return machines_known(holders->spec.machines, name) ||
+	    ((seen = store_find(holders->nodes, name)) && seen->object);
+}
+
 /* ---- the Node object, directly ----------------------------------------------------- */
 
 static void
@@ -327,6 +336,34 @@ is_over(const struct desk *desk, const struct stored *seen)
 	        length_of(json_path(seen->object, "spec.revoked")) == 0));
 }
 
+static bool
+is_placed(const struct claimant *claimant, const char *node)
+{
+	const struct holdings *holdings =
+	    ledger_holdings(claimant->holders->ledger, claimant->uid);
+
+	for (unsigned i = 0; holdings && i < holdings->count; i++)
+		if (holdings->list[i]->node && strcmp(holdings->list[i]->node, node) == 0)
+			return true;
+	return false;
+}
+
+/* Pods name it, and it never was: nothing to be told, and nobody who would read it. What the
+ * ledger says of it, it has to answer for. */
+static bool
+is_unreal(const struct desk *desk)
+{
+	size_t count = desk->claimants.count;
+
+	if (desk_is_real(desk->holders, desk->name))
+		return false;
+	scoped_free void **claimants = tree_items(&desk->claimants);
+	for (size_t i = 0; i < count; i++)
+		if (is_placed(claimants[i], desk->name))
+			return false;
+	return true;
+}
+
 void
 desk_run(struct desk *desk)
 {
@@ -344,6 +381,10 @@ desk_run(struct desk *desk)
 		if (seen && seen->object)
 			store_delete(holders->nodes, desk->name);
 		return;
+	}
+	if (is_unreal(desk)) {
+		(void)tree_remove(&holders->dirty_desks, desk);
+		return; /* touched again when there is such a Node */
 	}
 	bool drop = time_to_drop(desk);
 	scoped_free char *epoch = rebuild_epoch(holders, seen ? seen->object : NULL);

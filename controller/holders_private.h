@@ -151,6 +151,9 @@ void desk_free(void *item);
 void desk_touch(struct desk *desk);
 /* Puts the claimant on this node's desk, if it is on none. */
 void desk_join(struct holders *holders, struct claimant *claimant, const char *node);
+/* Whether a Node of that name is there or was: spec.nodeName of a pod says what its maker
+ * likes, and what is placed on a node stays until that node has answered. */
+bool desk_is_real(const struct holders *holders, const char *name);
 void desk_observe(struct holders *holders, const struct stored *stored);
 /* Writes the node's StaticIPNode when it should say something else. */
 void desk_run(struct desk *desk);

@@ -88,6 +88,14 @@ machines_find(const struct machines *machines, const char *node)
 	return name && name->newest && !name->newest->gone ? name->newest : NULL;
 }
 
+bool
+machines_known(const struct machines *machines, const char *node)
+{
+	const struct machine_name *name = machines_name(machines, node);
+
+	return name && name->newest;
+}
+
 const struct machine *
 machines_find_uid(const struct machines *machines, const char *node, const char *uid)
 {

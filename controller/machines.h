@@ -71,6 +71,8 @@ void machines_forget(struct machines *machines,
 
 /* The Node of this name now, or NULL. */
 const struct machine *machines_find(const struct machines *machines, const char *name);
+/* Whether a Node of this name is there, or is remembered. */
+bool machines_known(const struct machines *machines, const char *name);
 /* The Node of this name that has or had this UID, or NULL. */
 const struct machine *machines_find_uid(
     const struct machines *machines, const char *name, const char *uid);

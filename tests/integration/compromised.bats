@@ -101,3 +101,30 @@ entries_are() { [ "$(entries)" = "$1" ] || { echo "$(entries) entries, not $1"; 
 	wait_until 20 row_is n1 "$(pod p n1)" Granted
 	entries_are 513
 }
+
+entry_is() { # ADDRESS UID NODE
+	kubectl get staticipblocks -o json | jq -e --arg a "$1" --arg u "$2" --arg n "$3" '.items[].spec.entries[]? | select(.address == $a and .uid == $u and (.node // "-") == $n)'
+}
+
+@test "a pod that names a node which is none makes none, and has its address when there is one" {
+	node n1
+	start_controller
+	start_agent n1
+	allocation p 10.82.0.1
+	allocation q 10.82.0.2
+	p=$(pod p ghost)
+	wait_until 20 row_is n1 "$(pod q n1)" Granted
+	wait_until 20 entry_is 10.82.0.1 "$p" -
+	wait_until 20 eval 'kubectl get events -n "$NS" -o json | jq -e ".items[] | select(.involvedObject.name == \"p\") | .message | contains(\"there is no Node ghost\")"'
+	[ "$(kubectl get staticipnodes -o name)" = staticipnode.staticip.dev/n1 ]
+	node ghost
+	wait_until 20 row_is ghost "$p" Granted
+	entry_is 10.82.0.1 "$p" ghost
+	# and one that ends before there is one leaves nothing
+	allocation r 10.82.0.3
+	r=$(pod r ghost2)
+	wait_until 20 entry_is 10.82.0.3 "$r" -
+	kubectl delete pod -n "$NS" r --force --grace-period=0 >/dev/null 2>&1
+	wait_until 20 eval '! entry_is 10.82.0.3 "$r" -'
+	[ -z "$(kubectl get staticipnode ghost2 --ignore-not-found)" ]
+}
