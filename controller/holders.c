@@ -13,6 +13,7 @@
 #include "net/clock.h"
 
 static const double sweep_s = 1;
+static const double forget_s = 60;
 static const unsigned settle_passes = 3;
 
 static bool has_anything(const struct claimant *claimant);
@@ -444,6 +445,16 @@ write_nodes(struct holders *holders)
 		desk_run(desks[i]);
 }
 
+/* Nodes and others ask for what does not exist, with whatever names. */
+static void
+forget_unused(struct holders *holders)
+{
+	if (holders->now < holders->forget_at || holders->dirty_blocks.count)
+		return;
+	holders->forget_at = holders->now + forget_s;
+	ledger_forget_unused(holders->ledger);
+}
+
 void
 holders_run(struct holders *holders)
 {
@@ -455,6 +466,7 @@ holders_run(struct holders *holders)
 	settle_touched(holders);
 	write_blocks(holders);
 	write_nodes(holders);
+	forget_unused(holders);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

@@ -336,6 +336,18 @@ is_over(const struct desk *desk, const struct stored *seen)
 	        length_of(json_path(seen->object, "spec.revoked")) == 0));
 }
 
+/* Its StaticIPNode is gone, too. */
+static void
+forget_desk(struct desk *desk)
+{
+	struct holders *holders = desk->holders;
+
+	store_forget(holders->nodes, desk->name);
+	(void)tree_remove(&holders->ahead, desk);
+	(void)tree_remove(&holders->desks, desk);
+	desk_free(desk);
+}
+
 static bool
 is_placed(const struct claimant *claimant, const char *node)
 {
@@ -368,7 +380,7 @@ void
 desk_run(struct desk *desk)
 {
 	struct holders *holders = desk->holders;
-	static const struct stored never;
+	const struct stored never = {.received = store_forgotten(holders->nodes)};
 	const struct stored *seen = store_find(holders->nodes, desk->name);
 
 	if (seen && seen->busy)
@@ -380,6 +392,8 @@ desk_run(struct desk *desk)
 		(void)tree_remove(&holders->dirty_desks, desk);
 		if (seen && seen->object)
 			store_delete(holders->nodes, desk->name);
+		else
+			forget_desk(desk);
 		return;
 	}
 	if (is_unreal(desk)) {

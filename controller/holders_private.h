@@ -89,7 +89,7 @@ struct holders {
 	struct tree dirty_desks;
 	struct tree work;      /* dirty claimants */
 	struct tree timed;     /* those that time alone may change: looked at each second */
-	double sweep_at;
+	double sweep_at, forget_at;
 	struct tree dirty_blocks;
 	struct tree ahead; /* desks whose nodes say that the API server went back in time */
 	/* the ledger's record (holders_rebuild.c) */
@@ -155,7 +155,8 @@ void desk_join(struct holders *holders, struct claimant *claimant, const char *n
  * likes, and what is placed on a node stays until that node has answered. */
 bool desk_is_real(const struct holders *holders, const char *name);
 void desk_observe(struct holders *holders, const struct stored *stored);
-/* Writes the node's StaticIPNode when it should say something else. */
+/* Writes the node's StaticIPNode when it should say something else; frees the desk when there
+ * is neither Node, nor StaticIPNode, nor a pod. */
 void desk_run(struct desk *desk);
 
 /* Whether the Node was looked at directly just now; starts a look. For assertions, which

@@ -259,6 +259,21 @@ ledger_block(struct ledger *ledger, const char *domain, const struct ip *ip)
 	return block;
 }
 
+void
+ledger_forget_unused(struct ledger *ledger)
+{
+	size_t count = ledger->blocks.count;
+	scoped_free void **blocks = tree_items(&ledger->blocks);
+
+	for (size_t i = 0; i < count; i++) {
+		struct block *block = blocks[i];
+		if (block->exists || block->count || block->change_count || block->waiting_count)
+			continue;
+		(void)tree_remove(&ledger->blocks, block);
+		free_block(block);
+	}
+}
+
 static void
 forget_block(struct ledger *ledger, struct block *block, uint64_t live)
 {

@@ -89,6 +89,10 @@ const struct held *ledger_find(struct ledger *ledger, const char *domain, const 
 const struct holdings *ledger_holdings(const struct ledger *ledger, const char *uid);
 size_t ledger_count(const struct ledger *ledger);
 
+/* Frees blocks in which nobody has, wants or waits for anything, and that do not exist: what was
+ * looked for once. Nobody may have one in hand, from ledger_block or dirty. */
+void ledger_forget_unused(struct ledger *ledger);
+
 /* Changes to come. A claim takes a free address, a place names the node of all that the
  * pod holds in the block, a release frees all of it, or only what has no node yet. They
  * are applied in the order in which they came: what a release frees, a claim behind it

@@ -33,6 +33,7 @@ struct store {
 	void *cookie;
 	struct watch *watch;
 	struct tree slots;
+	uint64_t forgotten;
 	bool synced;
 };
 
@@ -381,6 +382,24 @@ store_delete(struct store *store, const char *name)
 	json_put_text(seen, "uid", slot->seen.uid);
 	json_put_text(seen, "resourceVersion", slot->seen.version);
 	send(slot, "DELETE", path, body, on_deleted);
+}
+
+void
+store_forget(struct store *store, const char *name)
+{
+	struct slot *slot = find(store, name);
+
+	if (!slot || slot->seen.busy || slot->seen.version)
+		return;
+	store->forgotten = ++*store->ticks;
+	(void)tree_remove(&store->slots, slot);
+	free_slot(slot);
+}
+
+uint64_t
+store_forgotten(const struct store *store)
+{
+	return store->forgotten;
 }
 
 void

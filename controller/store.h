@@ -67,6 +67,12 @@ bool store_write(struct store *store, const char *name, struct json_object *obje
 bool store_write_spec(struct store *store, const char *name, struct json_object *spec);
 /* Deletes what was seen, and no other; nothing when busy. */
 void store_delete(struct store *store, const char *name);
+/* Frees what is kept of an object that is gone, unless something is under way; not from within
+ * changed. */
+void store_forget(struct store *store, const char *name);
+/* The tick of the last one: what was never heard of may be what was forgotten then, so its
+ * absence came in no later. */
+uint64_t store_forgotten(const struct store *store);
 /* Reads it directly; nothing when busy (changed follows in any case). */
 void store_read(struct store *store, const char *name);
 

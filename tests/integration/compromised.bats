@@ -128,3 +128,36 @@ entry_is() { # ADDRESS UID NODE
 	wait_until 20 eval '! entry_is 10.82.0.3 "$r" -'
 	[ -z "$(kubectl get staticipnode ghost2 --ignore-not-found)" ]
 }
+
+nodes_known() { curl -sS --max-time 5 http://127.0.0.1:10480/metrics | python3 "$REPO/tests/integration/metrics.py" staticip_nodes; }
+nodes_known_are() { [ "$(nodes_known)" = "$1" ] || { echo "$(nodes_known) nodes, not $1"; return 1; }; }
+
+@test "nodes that come and go leave nothing behind, also those that never answered, when somebody removes them" {
+	start controller "$BUILD/staticip-controller" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" --leader-elect=false \
+		--log-level=debug --health-address=127.0.0.1:10480
+	for name in n1 n2 n3 n4; do node $name; done
+	wait_until 20 eval 'for name in n1 n2 n3 n4; do says $name "{}" || exit 1; done'
+	wait_until 20 complete_since ''
+	nodes_known_are 4
+	kubectl delete node n3 n4 >/dev/null
+	wait_until 20 nodes_known_are 2
+	# the pod of n2 is gone, and n2 never says so: its address is released by hand
+	allocation p 10.82.0.1
+	p=$(pod p n2)
+	wait_until 20 row_is n2 "$p" Granted
+	kubectl delete pod -n "$NS" p --force --grace-period=0 >/dev/null 2>&1
+	kubectl annotate staticipnode n2 "staticip.dev/release=$p" >/dev/null
+	wait_until 20 eval '! entry_is 10.82.0.1 "$p" n2'
+	kubectl get staticipnode n2 -o json | jq -e --arg u "$p" '.spec.revoked[] | select(.uid == $u) | .silence'
+	kubectl delete node n2 >/dev/null
+	sleep 2
+	nodes_known_are 2 # it may come back
+	kubectl delete staticipnode n2 >/dev/null
+	wait_until 20 nodes_known_are 1
+	sleep 1
+	[ "$(kubectl get staticipnodes -o name)" = staticipnode.staticip.dev/n1 ]
+	# one of the same name begins as any
+	node n2
+	wait_until 20 says n2 '{}'
+	wait_until 20 row_is n2 "$(pod p n2)" Granted
+}

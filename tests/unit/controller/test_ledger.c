@@ -434,6 +434,37 @@ a_block_that_could_never_be_read_is_found_by_its_name(void **state)
 	assert_string_equal(json_path_text(next, "spec.cidr"), "10.0.2.0/26");
 }
 
+/* Whoever names an address has its block looked for. */
+static void
+a_block_that_nobody_uses_is_forgotten(void **state)
+{
+	struct ledger *ledger = *state;
+	const struct ip free_ip = ip("10.0.9.1"), waited = ip("10.0.9.65"), wanted = ip("10.0.9.129");
+	scoped_free char *name = mem_text(ledger_block(ledger, DOMAIN, &free_ip)->name);
+	struct block *block = ledger_block(ledger, DOMAIN, &waited);
+	scoped_free char *waited_name = mem_text(block->name);
+
+	ledger_wait(block, "u1");
+	block = ledger_block(ledger, DOMAIN, &wanted);
+	scoped_free char *wanted_name = mem_text(block->name);
+	ledger_claim(ledger, block, &(struct claim){.ip = wanted, .uid = "u2", .pod = "ns/p"});
+	ledger_forget_unused(ledger);
+	assert_null(ledger_block_named(ledger, name));
+	assert_non_null(ledger_block_named(ledger, waited_name));
+	assert_non_null(ledger_block_named(ledger, wanted_name));
+	/* one that is there stays, also when it is empty */
+	scoped_json *object = ledger_next(ledger_block_named(ledger, wanted_name), NOW);
+	assert_int_equal(ledger_observe(ledger, wanted_name, object, 1, NULL), 0);
+	ledger_forget_unused(ledger);
+	assert_non_null(ledger_find(ledger, DOMAIN, &wanted));
+	/* gone, and nobody asks any more */
+	assert_int_equal(ledger_observe(ledger, wanted_name, NULL, 2, NULL), 0);
+	ledger_touch_waiting(ledger, ledger_block_named(ledger, waited_name));
+	ledger_forget_unused(ledger);
+	assert_null(ledger_block_named(ledger, wanted_name));
+	assert_null(ledger_block_named(ledger, waited_name));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -457,6 +488,7 @@ main(void)
 	    TEST(only_those_are_touched_whose_entry_came_changed_or_went),
 	    TEST(a_block_that_cannot_be_read_keeps_its_entries_and_is_never_written_over),
 	    TEST(a_block_that_could_never_be_read_is_found_by_its_name),
+	    TEST(a_block_that_nobody_uses_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
