@@ -28,7 +28,7 @@ struct regain {
 	size_t there_count;
 	enum turn turn;
 	size_t made;
-	int rc;
+	int rc; /* of the first namespace that failed */
 	struct err *err;
 };
 
@@ -172,8 +172,11 @@ make(const char *root, struct lease *lease, struct err *err)
 	return rc ? rc : link_addresses(&store, &file, lease, err);
 }
 
+/* After a failure the name of a container goes by its former namespace only: the one that
+ * could not be looked at may be whose name it is. */
 static int
-regain_one(struct regain *regain, const struct inside *inside, const struct lease *known)
+regain_one(struct regain *regain, const struct inside *inside, const struct lease *known,
+    struct err *err)
 {
 	const struct kernel_address *address = find_address(regain, inside, known);
 	const struct netns_place *place = inside->place;
@@ -184,11 +187,13 @@ regain_one(struct regain *regain, const struct inside *inside, const struct leas
 	lease.since = (uint64_t)time(NULL);
 	lease.holder.netns_id = place->id;
 	(void)snprintf(lease.holder.netns, sizeof(lease.holder.netns), "%s", place->path);
+	if (regain->rc && regain->turn != TURN_SAME)
+		lease.holder.container[0] = '\0';
 	int rc = lease.holder.ifname[0]
 	    ? 0
-	    : name_link(place->netns, address->index, lease.holder.ifname, regain->err);
+	    : name_link(place->netns, address->index, lease.holder.ifname, err);
 	if (!rc)
-		rc = make(regain->root, &lease, regain->err);
+		rc = make(regain->root, &lease, err);
 	if (!rc)
 		remember(regain, &lease);
 	return rc;
@@ -209,16 +214,29 @@ look_inside(struct inside *inside, struct err *err)
 	return rc;
 }
 
+/* The others are looked at all the same: their leases are not to wait for it. */
+static void
+fail(struct regain *regain, const struct netns_place *place, const struct err *why)
+{
+	if (!regain->rc)
+		regain->rc = err_set(regain->err, why->code, "%s; that is network namespace %s: end "
+		    "its pod if it stays so", why->text, place->path);
+}
+
 static void
 visit(void *cookie, const struct netns_place *place)
 {
 	struct regain *regain = cookie;
 	scoped_inside inside = {.place = place};
+	struct err why = {0};
 
-	if (!regain->rc)
-		regain->rc = look_inside(&inside, regain->err);
-	for (size_t i = 0; !regain->rc && i < regain->known->count; i++)
-		regain->rc = regain_one(regain, &inside, &regain->known->list[i]);
+	if (look_inside(&inside, &why)) {
+		fail(regain, place, &why);
+		return;
+	}
+	for (size_t i = 0; i < regain->known->count; i++)
+		if (regain_one(regain, &inside, &regain->known->list[i], &why))
+			fail(regain, place, &why);
 }
 
 int
@@ -229,10 +247,11 @@ regain_leases(const char *root, const struct regain_known *known, size_t *ret_ma
 	int rc = lease_list(root, &regain.there, &regain.there_count, err);
 
 	for (; !rc && regain.turn < TURNS; regain.turn++) {
-		rc = netns_each(visit, &regain, err);
-		rc = regain.rc ? regain.rc : rc;
+		struct err why = {0};
+		if (netns_each(visit, &regain, &why) && !regain.rc)
+			regain.rc = err_set(err, why.code, "%s", why.text);
 	}
 	mem_free(regain.there);
 	*ret_made = regain.made;
-	return rc;
+	return rc ? rc : regain.rc;
 }

@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 setup() { load lib.bash; }
-teardown() { stop_all; end_pods; umount /proc/sys/kernel/random/boot_id 2>/dev/null || true; kubectl delete staticipnodes --all >/dev/null 2>&1 || true; }
+teardown() { umount "$WORK"/n1/leases/by-attachment/othernet 2>/dev/null || true; stop_all; end_pods; umount /proc/sys/kernel/random/boot_id 2>/dev/null || true; kubectl delete staticipnodes --all >/dev/null 2>&1 || true; }
 
 # node NAME SPEC: applies it, as the controller does.
 node() { kubectl apply -f - >/dev/null <<<"{apiVersion: staticip.dev/v1alpha1, kind: StaticIPNode, metadata: {name: $1}, spec: $2}"; }
@@ -323,6 +323,25 @@ has_event() { events_of "$1" | grep -q -- "$2" || { events_of "$1"; return 1; };
 	! grep -q 'locked by another process' "$WORK/agent-n1.log"
 }
 
+@test "clients that ask for the measurements and read nothing do not keep a revocation from its answer" {
+	fresh readers
+	mkdir -p "$WORK/n1"
+	start agent-n1 "$BUILD/staticip-agent" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" --root="$WORK/n1" --node-name=n1 \
+		--log-level=debug --metrics-address=127.0.0.1:10483
+	node n1 "{epoch: e1, serial: 1, $PROFILES, rows: [{key: podnet/$NS/p, uid: u-1, state: Granted, domain: network/podnet, ips: [10.80.1.1/24], profile: default/ex}]}"
+	wait_until 10 status_is .status.answer.serial 1
+	plugin ADD c1 p u-1
+	wait_until 10 status_is .status.attachmentCount 1
+	start proxy-deaf python3 "$REPO/tests/integration/deaf.py" 127.0.0.1 10483 24
+	wait_until 10 grep -q ready "$WORK/proxy-deaf.log"
+	node n1 '{epoch: e1, serial: 2, revoked: [{uid: u-1}]}'
+	wait_until 5 status_is '[.status.answer.serial, .status.answer.busy]' '[2,["u-1"]]'
+	plugin DEL c1 p u-1
+	wait_until 5 status_is '[.status.answer.serial, .status.answer.busy]' '[2,[]]'
+	curl -sSf --max-time 5 -o /dev/null http://127.0.0.1:10483/metrics
+	kill -0 "$(cat "$WORK/proxy-deaf.pid")" # they were there all the time
+}
+
 # empty: as somebody does who thinks that it is a cache.
 empty() { find "$WORK/n1" -mindepth 1 -delete; }
 
@@ -348,7 +367,7 @@ empty() { find "$WORK/n1" -mindepth 1 -delete; }
 		revoked: [{uid: u-1, addresses: [network/podnet 10.80.1.11]}, {uid: u-2, addresses: [network/podnet 10.80.1.12]}, {uid: u-4, addresses: [network/podnet 10.80.1.14]}]}"
 	start_agent n1
 	wait_until 10 status_is '[.status.answer.serial, .status.answer.busy]' '[2,["u-1","u-4"]]'
-	status_is '[.status.attachments[] | .container + ":" + .uid] | sort | map(sub("regained-[0-9]+"; "regained"))' '["c1:u-1","regained:u-3","regained:u-4"]'
+	status_is '[.status.attachments[] | .container + ":" + .uid] | map(sub("regained-[0-9]+"; "regained")) | sort' '["c1:u-1","regained:u-3","regained:u-4"]'
 	condition_is LeasesLost '["False","Regained"]'
 	wait_until 10 has_event LeasesLost 'somebody emptied the directory'
 	wait_until 10 has_event LeasesRegained '3 leases were lost and made again'
@@ -450,6 +469,33 @@ network_row() { printf 'podnet\t{"domain":"network/podnet","grants":%s}' "$1"; }
 start_one_bucket_agent() {
 	mkdir -p "$WORK/n1"
 	start agent-n1 "$BUILD/staticip-agent" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" --root="$WORK/n1" --node-name=n1 --buckets=1 --log-level=debug
+}
+
+condition_says() { status ".status.conditions[] | select(.type == \"$1\") | .message" | grep -qF -- "$2" || { status .status.conditions; return 1; }; }
+
+@test "one namespace whose lease cannot be made again does not keep the others from theirs" {
+	fresh one-fails
+	start_agent n1
+	pod one 10.80.1.51/24
+	pod two 10.80.1.52/24
+	NETWORK=othernet take ADD c1 p u-1 one 10.80.1.51/24
+	take ADD c2 q u-2 two 10.80.1.52/24
+	node n1 '{epoch: e1, serial: 1}'
+	wait_until 10 status_is .status.attachmentCount 2
+	kill_it KILL agent-n1
+	empty
+	mkdir -p "$WORK/n1/leases/by-attachment/othernet"
+	mount -t tmpfs -o ro none "$WORK/n1/leases/by-attachment/othernet"
+	node n1 '{epoch: e1, serial: 2, revoked: [{uid: u-1}, {uid: u-2}]}'
+	start_agent n1
+	wait_until 10 condition_says LeasesLost 'network namespace /run/netns/one'
+	condition_is LeasesLost '["True","CannotLook"]'
+	[ "$(find "$WORK/n1/leases/by-attachment/podnet" -type f | wc -l)" = 1 ]
+	status_is .status.answer.serial 1 # nothing is proven as long as one is not known
+	umount "$WORK/n1/leases/by-attachment/othernet"
+	wait_until 40 status_is '[.status.answer.serial, (.status.answer.busy | sort)]' '[2,["u-1","u-2"]]'
+	[ "$(find "$WORK/n1/leases/by-attachment" -type f | wc -l)" = 2 ]
+	condition_is LeasesLost '["False","Regained"]'
 }
 
 # start_blind_agent: one that is process 1 of its own process namespace, as in a pod without hostPID.
