@@ -59,7 +59,8 @@ void store_each(const struct store *store, void (*visit)(void *cookie, const str
 
 /* Writes the object: PUT on the version seen (which is put into it), POST where there is
  * none. Takes object over. false (and nothing is sent): busy. What comes of it is told by
- * changed; after a conflict or an unknown outcome the object has been read again by then. */
+ * changed; after a conflict or an unknown outcome the object has been read again by then.
+ * What was there before has no managedFields any more. */
 bool store_write(struct store *store, const char *name, struct json_object *object);
 /* Replaces the spec of an object that is there, if its generation is still the one that was
  * seen: what others write into its status meanwhile does not count. Takes spec over; else

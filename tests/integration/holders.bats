@@ -142,6 +142,9 @@ new_has_it() {
 	gets n1 ex-0 "$uid" $A4 $A6
 	held_by "$uid" n1
 	node_spec_is n1 '[.spec.rows[] | [.key, .uid, .state]]' "[[\"podnet/$NS/ex-0\",\"$uid\",\"Granted\"]]"
+	# what is written again and again carries no book of its fields
+	[ "$(kubectl get staticipnode n1 -o json --show-managed-fields | jq .metadata.managedFields)" = null ]
+	[ "$(kubectl get staticipblocks -o json --show-managed-fields | jq -c '[.items[].metadata.managedFields]')" = '[null,null]' ]
 	kubectl delete pod -n "$NS" ex-0 --wait=false >/dev/null
 	wait_until 10 revokes n1 "[\"$uid\"]"
 	still held_by "$uid" n1
