@@ -74,13 +74,16 @@ class Probe:
         return self.end(self.begin(method, path, body, type), fine)
 
     def expect(self, text):
-        tag = self.tag()
-        self.say("expect", tag, text)
-        return tag
+        return self.wait_for("expect", text)
 
     def gone(self, name):
+        return self.wait_for("gone", name)
+
+    def wait_for(self, what, text):
+        """Whatever is done next happens when the probe knows what to look for."""
         tag = self.tag()
-        self.say("gone", tag, name)
+        self.say(what, tag, text)
+        self.await_("expecting", tag)
         return tag
 
     def when(self, kind, tag):

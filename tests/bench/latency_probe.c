@@ -7,8 +7,8 @@
  *                                              what comes of them on stdout, times in ns:
  *     watch DIRECTORY                    watching DIRECTORY
  *     call TAG METHOD PATH TYPE BODY     called TAG STATUS SENT ANSWERED ANSWER; TYPE, BODY may be ""
- *     expect TAG TEXT                    seen TAG WHEN      a file was put there that has TEXT
- *     gone TAG NAME                      gone TAG WHEN      a file of that name was removed
+ *     expect TAG TEXT                    expecting TAG, seen TAG WHEN: a file was put there that has TEXT
+ *     gone TAG NAME                      expecting TAG, gone TAG WHEN: a file of that name was removed
  *     bare TAG                           bare TAG SENT WHEN */
 #include <errno.h>
 #include <ev.h>
@@ -131,6 +131,7 @@ expect(struct probe *probe, char **fields)
 	*expected = (struct expected){.tag = mem_text(fields[1]), .text = mem_text(fields[2]),
 	    .end = strcmp(fields[0], "gone") == 0, .next = probe->expected};
 	probe->expected = expected;
+	(void)printf("expecting\t%s\n", expected->tag);
 }
 
 static void
