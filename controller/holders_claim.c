@@ -206,6 +206,18 @@ place(struct claimant *claimant, struct block *block, unsigned least)
 	ledger_place_claimed(holders->ledger, block, &where, least);
 }
 
+/* Its own, or nobody's, or on its way out of another's hands. */
+static bool
+is_to_be_had(const struct claimant *claimant, const struct wish *wish)
+{
+	struct ledger *ledger = claimant->holders->ledger;
+	const struct held *held = ledger_find(ledger, wish->holding->domain, &wish->ip);
+
+	if (ledger_block(ledger, wish->holding->domain, &wish->ip)->unreadable)
+		return false;
+	return !held || held->leaving || strcmp(held->uid, claimant->uid) == 0;
+}
+
 /* In the order of domain and address, one block after the other, so that two that want
  * the same addresses never wait for each other (model pair.pml, NO_ORDER). True: all are
  * its own. */
@@ -234,6 +246,8 @@ claim_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
 		claims++;
 		claim(claimant, block, wish);
 	}
+	while (seen < count && is_to_be_had(claimant, &wishes[seen]))
+		seen++;
 	if (open && seen == count)
 		place_with_claims(claimant, open, claims);
 	if (open)
@@ -241,7 +255,9 @@ claim_all(struct claimant *claimant, const struct wish *wishes, unsigned count)
 	return !open;
 }
 
-/* The last of its claims name the node in the same write, as all are its own then. */
+/* The claims name the node in the same write when all else is its own, or can be claimed
+ * next (model: EARLY). Where another is faster behind this, it waits with a node in its
+ * entries, and they go on proof only. */
 static void
 place_with_claims(struct claimant *claimant, struct block *block, unsigned claims)
 {

@@ -239,6 +239,23 @@ new_has_it() {
 	judged
 }
 
+@test "who waits for the last of its addresses has the first without a node, so it needs no proof to go" {
+	cluster last
+	kubectl delete staticipallocation -n "$NS" ex >/dev/null
+	allocate one Pod one "[{ips: ['$A6/64']}]"
+	one=$(pod one n1 bare)
+	gets n1 one "$one" $A6
+	kubectl delete staticipallocation -n "$NS" one >/dev/null
+	allocate ex StatefulSet ex "[{ips: [$A4/24, '$A6/64']}]"
+	new=$(pod ex-0 n2)
+	refused 11 n2 ex-0 "$new" "$A6 is held by pod $NS/one" "node n1" "$one"
+	ledger_is "$A4" "$new" - "$A6" "$one" n1
+	kill_it KILL agent-n2
+	force_delete ex-0
+	wait_until 10 ledger_is "$A6" "$one" n1
+	judged
+}
+
 @test "who has an address keeps it when its allocation is edited or deleted" {
 	cluster kept
 	old=$(pod ex-0 n1)

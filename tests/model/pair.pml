@@ -124,6 +124,17 @@ inline next(c, what, a) { ctl[c] = what; which[c] = a; seen[c] = 0 }
 #define ROLLS_BACK_PLACED(s)
 #define MAY_PLACE(t) SETTLED(t)
 #endif
+#ifdef EARLY
+/* a claim of address 0 names the node before address 1 is claimed */
+#define MAY_PLACE_FIRST(t) ((t) != S_OTHER)
+#else
+#define MAY_PLACE_FIRST(t) MAY_PLACE(t)
+#endif
+#if defined(EARLY) && defined(NO_ORDER)
+#define MAY_PLACE_LAST(s) ((s) != S_OTHER)
+#else
+#define MAY_PLACE_LAST(s) MAY_PLACE(s)
+#endif
 #ifdef NO_CLAIMING
 #define CLAIM_AS HELD
 #define ROLLS_BACK(s) ((s) == S_HELD)
@@ -164,8 +175,8 @@ inline decide_alive(c, u, s, t) {
 	:: pod[u] != PENDING && s == S_HELD && MAY_PLACE(t) -> next(c, C_PLACE, 0)
 	:: pod[u] != PENDING && t == S_HELD && MAY_PLACE(s) -> next(c, C_PLACE, 1)
 #ifdef TOGETHER
-	:: pod[u] != PENDING && s == S_FREE && MAY_PLACE(t) -> next(c, C_CLAIM_PLACED, 0)
-	:: pod[u] != PENDING && t == S_FREE && MAY_PLACE(s) -> next(c, C_CLAIM_PLACED, 1)
+	:: pod[u] != PENDING && s == S_FREE && MAY_PLACE_FIRST(t) -> next(c, C_CLAIM_PLACED, 0)
+	:: pod[u] != PENDING && t == S_FREE && MAY_PLACE_LAST(s) -> next(c, C_CLAIM_PLACED, 1)
 #endif
 	:: MAY_GRANT(s, t) -> next(c, C_ROW, 0)
 	:: else -> done(c)
@@ -180,6 +191,13 @@ inline decide_alive(c, u, s, t) {
 
 /* whether pod 1 claims what pod 0 gives up: in the order of the addresses */
 #define PASSES(c) (pod[1] == BOUND && WANTS(1, which[c]) && (which[c] == 0 || !WANTS(1, 0) || OWNS(1, 0)))
+
+#ifdef EARLY
+/* what else pod 1 wants is pod 0's, which gives that up next; or another's by now: at its worst */
+#define MAY_PASS_PLACED(c) (which[c] == 0 || MAY_PLACE_LAST(SEEN(1, 0)))
+#else
+#define MAY_PASS_PLACED(c) MAY_PLACE(SEEN(1, 1 - which[c]))
+#endif
 
 /* a pod that is gone */
 inline decide_gone(c, u, s, t) {
@@ -227,7 +245,7 @@ proctype controller(byte c) {
 	:: d_step { ctl[c] == C_FREE -> if :: ENTRY_SAME(c) -> entry_write(which[c], FREE, 0) :: else fi; done(c) }
 #ifdef TOGETHER
 	:: d_step { ctl[c] == C_FREE && subject[c] == 0 && PASSES(c) -> ctl[c] = C_PASS }
-	:: d_step { ctl[c] == C_FREE && subject[c] == 0 && PASSES(c) && MAY_PLACE(SEEN(1, 1 - which[c])) -> ctl[c] = C_PASS_PLACED }
+	:: d_step { ctl[c] == C_FREE && subject[c] == 0 && PASSES(c) && MAY_PASS_PLACED(c) -> ctl[c] = C_PASS_PLACED }
 	:: d_step { ctl[c] == C_CLAIM_PLACED -> if :: ENTRY_SAME(c) -> entry_write(which[c], PLACED, subject[c]) :: else fi; done(c) }
 	:: d_step { ctl[c] == C_PASS -> if :: ENTRY_SAME(c) -> entry_write(which[c], CLAIM_AS, 1) :: else fi; done(c) }
 	:: d_step { ctl[c] == C_PASS_PLACED -> if :: ENTRY_SAME(c) -> entry_write(which[c], PLACED, 1) :: else fi; done(c) }

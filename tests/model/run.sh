@@ -110,6 +110,11 @@ holds pair -DTOGETHER
 holds pair -DTOGETHER -DNO_CLAIMING
 holds pair -DTOGETHER -DLIVELOCK
 used_but_not_its_own pair -DTOGETHER -DNO_PLACED_STAYS
+holds pair -DTOGETHER -DEARLY
+holds pair -DTOGETHER -DEARLY -DLIVELOCK
+used_but_not_its_own pair -DTOGETHER -DEARLY -DNO_PLACED_STAYS
+used_but_not_its_own pair -DTOGETHER -DEARLY -DNO_WHOLE_GRANT
+stuck pair -DTOGETHER -DEARLY -DNO_ORDER
 used_but_not_its_own pair -DNO_LEDGER_CAS
 two_users pair -DNO_WHOLE_GRANT
 two_users pair -DNO_ENTRY_AGAIN
