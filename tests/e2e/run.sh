@@ -3,6 +3,8 @@
 #   tests/e2e/run.sh [-f REGEX] [FILE...]     (all *.bats beside this file; -f: tests so named)
 #   REUSE=1        take the cluster that is up, if one is, and leave it
 #   TEST_TIMEOUT   seconds that one test may take (90)
+#   BACKUP_AGE     seconds that the backup of etcd is old when it is restored (600): what is
+#                  missing when the last file's turn comes is waited for
 # Prints TAP and at the end "e2e: N passed, M failed". A test that did not run, because
 # the cluster did not come up or because we were interrupted, counts as failed; one that
 # was skipped counts as neither.

@@ -3,6 +3,8 @@
 # shellcheck shell=bash disable=SC1091
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
+. "$(dirname "${BASH_SOURCE[0]}")/holders.bash"
+. "$(dirname "${BASH_SOURCE[0]}")/kept.bash"
 
 namespaces_gone() { ! kubectl get namespaces -o name | grep '^namespace/e2e-'; }
 
@@ -14,6 +16,7 @@ setup_suite() {
 	fi
 	start_watcher
 	"$REPO/tests/cluster/deploy.sh"
+	start_kept
 }
 
 teardown_suite() {
