@@ -21,6 +21,8 @@ claimant_want(struct claimant *claimant)
 	struct holders *holders = claimant->holders;
 	const struct pod *pod = claimant_pod(claimant);
 
+	if (claimant->gone || claimant->freed)
+		claimant_return(claimant);
 	if (pod->node)
 		desk_join(holders, claimant, pod->node);
 	if (refused(claimant, pod))

@@ -249,10 +249,12 @@ forget_serials(const struct desk *desk)
 
 	for (size_t i = 0; i < count; i++) {
 		struct claimant *claimant = claimants[i];
-		if (!claimant->revoked) {
-			claimant->revoked_serial = 0;
-			claimant->revoked_at = 0;
-		}
+		if (claimant->revoked || !claimant->revoked_serial)
+			continue;
+		claimant->revoked_serial = 0;
+		claimant->revoked_at = 0;
+		/* who asserts something of what it has now says so again */
+		claimant->silence = claimant->contradicted;
 	}
 }
 

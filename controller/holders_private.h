@@ -138,6 +138,9 @@ struct wish *claimant_wishes(
 
 /* holders_release.c: a pod that ended, or is ending */
 void claimant_let_go(struct claimant *claimant);
+/* A pod that was gone lives again: the mirror of a static one, whose UID comes from its manifest.
+ * Nothing that was found out about its former life counts at the end of this one. */
+void claimant_return(struct claimant *claimant);
 /* A pod that lives under a revoked UID, a static one that came back: what it had is given
  * up once the node has answered, and then it claims like any other. */
 void claimant_begin_again(struct claimant *claimant);

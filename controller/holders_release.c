@@ -220,6 +220,15 @@ set_free(struct claimant *claimant, const struct held *placed, enum proof how)
 }
 
 void
+claimant_return(struct claimant *claimant)
+{
+	claimant_stop_asking(claimant);
+	claimant->gone = claimant->freed = claimant->contradicted = false;
+	claimant->silence = claimant->silenced; /* as long as that revocation stands */
+	watch_stuck(claimant, false);
+}
+
+void
 claimant_begin_again(struct claimant *claimant)
 {
 	const struct held *placed = placed_entry(claimant);

@@ -36,6 +36,43 @@ revoked_is() { [ "$(kubectl get staticipnode n1 -o json | jq -r '.spec.revoked[]
 	revoked_is ''
 }
 
+revocation_says() { [ "$(kubectl get staticipnode n1 -o json | jq -c '.spec.revoked[]? | [.uid, .silence]')" = "$1" ]; }
+unmirror() { kubectl delete pod -n "$NS" p --force --grace-period=0 >/dev/null 2>&1; }
+released() { curl -sS --max-time 5 http://127.0.0.1:10480/metrics | python3 "$REPO/tests/integration/metrics.py" staticip_releases_total "proof=$1"; }
+free() { [ "$(kubectl get staticipblocks -o json | jq '[.items[].spec.entries[]?] | length')" = 0 ]; }
+
+@test "a static pod that came back ends as if it had never been away" {
+	kubectl apply -f - >/dev/null <<<'{apiVersion: v1, kind: Node, metadata: {name: n1}}'
+	start controller "$BUILD/staticip-controller" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" --leader-elect=false \
+		--log-level=debug --health-address=127.0.0.1:10480
+	start_agent n1
+	kubectl apply -f - >/dev/null <<<"{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: a, namespace: $NS},
+		spec: {network: podnet, targetRef: {kind: Pod, name: p}, addresses: [{ips: [10.81.0.1/24]}]}}"
+	mirror
+	wait_until 20 granted_to h4sh
+	# the first time its node does not answer, and somebody says that it is gone
+	kill_it KILL agent-n1
+	unmirror
+	wait_until 20 revocation_says '["h4sh",null]'
+	kubectl annotate staticipnode n1 staticip.dev/release=h4sh >/dev/null
+	wait_until 20 free
+	revocation_says '["h4sh",true]'
+	mirror
+	sleep 1
+	start_agent n1
+	wait_until 20 granted_to h4sh
+	# the second time nobody does
+	kill_it KILL agent-n1
+	unmirror
+	wait_until 20 revocation_says '["h4sh",null]'
+	sleep 2
+	revocation_says '["h4sh",null]'
+	! free
+	start_agent n1
+	wait_until 20 free
+	[ "$(released Answered) $(released Released)" = '1 1' ]
+}
+
 answered() { kubectl get staticipnode n1 -o json | jq -e '.status.answer.serial == .spec.serial'; }
 
 @test "a pod that says it mirrors one whose UID is none does not keep its node from what others get" {

@@ -67,6 +67,8 @@ expect_entries(struct one_desk *one, const char *entries)
 	    next ? json_print(json_path(next, "spec.entries")) : "as it is", entries);
 }
 
+static void see_pod(struct one_desk *one, const char *spec);
+
 /* ---- the end of a pod ----------------------------------------------------------------- */
 
 static void
@@ -134,6 +136,43 @@ a_static_pod_that_comes_back_gives_up_what_was_never_placed(void **state)
 	see_revocation(one, 7, "", "");
 	claimant_begin_again(claimant);
 	expect_entries(one, "[]");
+}
+
+/* Its next end is one to be looked at like the first. */
+static void
+a_static_pod_that_comes_back_is_not_gone(void **state)
+{
+	struct one_desk *one = *state;
+	struct claimant *claimant = gone_pod(one);
+
+	claimant->freed = claimant->contradicted = claimant->silence = true;
+	see_pod(one, "{}");
+	claimant_want(claimant);
+	assert_false(claimant->gone);
+	assert_false(claimant->freed);
+	assert_false(claimant->contradicted);
+	assert_false(claimant->silence);
+	/* one that lives, and was never gone, is as contradicted as before */
+	claimant->contradicted = claimant->silence = true;
+	claimant_want(claimant);
+	assert_true(claimant->contradicted);
+	assert_true(claimant->silence);
+}
+
+static void
+silence_ends_with_the_revocation_that_said_it(void **state)
+{
+	struct one_desk *one = *state;
+	struct claimant *claimant = gone_pod(one);
+
+	see_revocation(one, 6, "", ",\"silence\":true");
+	assert_true(claimant->silence);
+	see_pod(one, "{}");
+	claimant_return(claimant);
+	assert_true(claimant->silence);
+	one_desk_see(one, parse("{\"metadata\":{\"name\":\"n1\",\"uid\":\"o1\"},\"spec\":{\"epoch\":"
+	    "\"1-a-b\",\"serial\":8}}"), 11);
+	assert_false(claimant->silence);
 }
 
 /* ---- what a node reports ---------------------------------------------------------------- */
@@ -321,6 +360,8 @@ main(void)
 	    TEST(an_entry_that_was_never_placed_goes_when_its_pods_revocation_is_answered),
 	    TEST(an_entry_that_was_never_placed_goes_when_its_pod_is_silenced),
 	    TEST(a_static_pod_that_comes_back_gives_up_what_was_never_placed),
+	    TEST(a_static_pod_that_comes_back_is_not_gone),
+	    TEST(silence_ends_with_the_revocation_that_said_it),
 	    TEST(a_report_of_a_pod_that_nobody_knows_is_entered),
 	    TEST(a_node_is_not_believed_about_a_pod_of_another_node),
 	    TEST(in_a_rebuilding_a_node_is_believed_about_any_pod),
