@@ -42,26 +42,40 @@ kept_settled() {
 	settled_pod kept-1 "$KEPT_V4.41" "$KEPT_V6:41"
 }
 make_backup() {
-	local pod
+	local pod node
 	{
 		date +"time %s"
+		for node in 1 2; do echo "n$node $(machine $node)"; done
 		for pod in kept-0 kept-1; do echo "$pod $(uid_of $pod) $(node_of $pod)"; done
 		NS=$PAST
 		echo "past $(uid_of past) $(node_of past)"
 	} >"$AT_BACKUP"
 	cluster save-etcd $BACKUP
 }
-# at_backup POD: "UID NODE" then; at_backup time: when it was, in seconds.
+# at_backup POD: "UID NODE" then; NODE: its machine id; time: when it was, in seconds.
 at_backup() { sed -n "s/^$1 //p" "$AT_BACKUP"; }
 
-# For setup_file(): tests that deleted Nodes may have left a pod of it waiting for what a former
-# one had on a machine that never comes back; the operator's word frees it.
+# For setup_file(): tests before it gave a node to another machine. What the pods of it have, the
+# former machine had, and only the operator's word frees that; they are made again.
 settle_kept() {
-	local NS=$KEPT pod uid node PATIENCE=15
-	for pod in kept-0 kept-1; do
-		running $pod 10 2>/dev/null && continue
-		read -r _ uid node <<<"$(holder "$KEPT_V4.4${pod##*-}")"
-		[ -z "$uid" ] || [ "$uid" = "$(uid_of $pod)" ] || kubectl annotate --overwrite staticipnode "$node" "staticip.dev/release=$uid" >/dev/null
+	local NS=$KEPT pod i PATIENCE=15
+	for i in 1 2; do
+		[ "$(machine $i)" != "$(at_backup n$i)" ] || continue
+		for pod in kept-0 kept-1; do freed_of_machine "$pod" "n$i"; done
 	done
 	kept_settled
 }
+machine() { kubectl get node "n$1" -o 'jsonpath={.status.nodeInfo.machineID}'; }
+# freed_of_machine POD NODE: who holds its addresses there is released, and runs no more.
+freed_of_machine() {
+	local pod uid node
+	read -r pod uid node <<<"$(holder "$KEPT_V4.4${1##*-}")"
+	[ "$node" = "$2" ] || return 0
+	if [ "$(uid_of "$1")" = "$uid" ]; then
+		k delete pod "$1" >/dev/null
+		another_pod "$1" "$uid"
+	fi
+	kubectl annotate --overwrite staticipnode "$2" "staticip.dev/release=$uid" >/dev/null
+	wait_until 40 held_by_another "$KEPT_V4.4${1##*-}" "$uid"
+}
+held_by_another() { lacks "who holds $1" "$(holder "$1")" "$2"; }
