@@ -16,15 +16,6 @@ teardown() {
 	} >/dev/null 2>&1 || true
 }
 
-history() { python3 "$REPO/tests/integration/ledger_history.py" "$@"; }
-# judged [OPTION...]: the history of this test breaks no rule; said in the test's output.
-judged() {
-	local out rc=0
-	out=$(history --since "$SINCE" "$@" 2>&1) || rc=$?
-	sed 's/^/# /' <<<"$out" >&3
-	return $rc
-}
-
 # cluster NAME: tables, a controller, nodes n1 and n2 with their agents, StatefulSet ex whose pod ex-0
 # has $A4 and $A6, and ex-1 the next ones.
 cluster() {
@@ -406,17 +397,4 @@ new_has_it() {
 	new_has_it
 	node_spec_is n1 '[.spec.revoked[] | [.uid, .silence]]' "[[\"$old\",true]]"
 	judged
-}
-
-@test "pods, allocations, controllers, agents and nodes come and go, and no address is in two pods" {
-	fresh churn
-	# the lease is short beside the kills; --leader-elect=false lets both work at once, which must be right too
-	CONTROLLERS=2 CONTROLLER_OPTIONS=${CONTROLLER_OPTIONS---leader-elect-lease-duration=6 --leader-elect-renew-deadline=3 --leader-elect-retry-period=1} \
-		python3 "$REPO/tests/integration/pods_churn.py" "$API" "$NS" "$TABLES" "${LEDGER_SECONDS:-60}" "${LEDGER_SEED:-$RANDOM}" >"$WORK/churn.log" 2>&1 || {
-		cat "$WORK/churn.log"
-		judged
-		false
-	}
-	sed 's/^/# /' "$WORK/churn.log" >&3
-	judged --at-rest --freed 50
 }

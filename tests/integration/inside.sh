@@ -10,7 +10,7 @@ ip link add advertised type bridge && ip addr add 192.0.2.1/24 dev advertised &&
 mount -t tmpfs -o mode=755 sip-integration "$WORK" || exit 1
 mkdir "$WORK/pki"
 start_control_plane || { echo "integration: 0 passed, 1 failed"; exit 1; }
-BATS_TEST_TIMEOUT=$((180 + ${LEDGER_SECONDS:-60})) bats --tap "$@" | tee "$WORK/tap"
+BATS_TEST_TIMEOUT=240 bats --tap "$@" | tee "$WORK/tap"
 ok=$(grep -cE '^ok ' "$WORK/tap") bad=$(grep -cE '^not ok ' "$WORK/tap")
 [ "$ok" != 0 ] || bad=$((bad + 1))
 if [ "$bad" != 0 ]; then

@@ -33,8 +33,10 @@ kill_it() { # SIGNAL NAME
 	kill -s "$1" "$pid" && { [ "$1" = STOP ] || [ "$1" = CONT ] || tail --pid="$pid" -f /dev/null; }
 }
 
+# In sessions of their own: the scheduler shares the processors among sessions, and what the tests do
+# shall not keep the API server from answering.
 start_apiserver() {
-	start apiserver "$BIN/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --etcd-compaction-interval=0 --cert-dir "$WORK/pki" \
+	start apiserver setsid "$BIN/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --etcd-compaction-interval=0 --cert-dir "$WORK/pki" \
 		--secure-port 6443 --bind-address 127.0.0.1 --advertise-address 192.0.2.1 --authorization-mode RBAC \
 		--service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes.default.svc \
 		--service-account-key-file "$WORK/pki/sa.pub" --service-account-signing-key-file "$WORK/pki/sa.key" \
@@ -69,7 +71,7 @@ start_control_plane() {
 		- {level: None}
 	EOA
 	kubeconfig $API >"$KUBECONFIG"
-	start etcd "$BIN/etcd" --data-dir "$WORK/etcd" --listen-client-urls http://127.0.0.1:2379 \
+	start etcd setsid "$BIN/etcd" --data-dir "$WORK/etcd" --listen-client-urls http://127.0.0.1:2379 \
 		--advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync --log-level warn
 	start_apiserver || { tail -n 20 "$WORK"/*.log; return 1; }
 	kubectl apply -f "$REPO/crds" >/dev/null
@@ -117,6 +119,16 @@ must_settle() {
 	mkdir -p "$BUILD/test-logs/integration"
 	cp "$WORK"/*.log "$BUILD/test-logs/integration/"
 	return 1
+}
+
+# What etcd kept, judged by the rules J1 to J5 (ledger_rules.py).
+history() { python3 "$REPO/tests/integration/ledger_history.py" "$@"; }
+# judged [OPTION...]: the history since revision $SINCE breaks no rule; said in the test's output.
+judged() {
+	local out rc=0
+	out=$(history --since "$SINCE" "$@" 2>&1) || rc=$?
+	sed 's/^/# /' <<<"$out" >&3
+	return $rc
 }
 
 # Ends what start started, tests' last act.

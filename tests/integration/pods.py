@@ -13,6 +13,7 @@ import uuid
 
 import pod_network as net
 from pods_api import MERGE, Api
+from pods_faults import Target
 
 NETWORK = "podnet"
 TERMINAL = ("Succeeded", "Failed")
@@ -26,6 +27,7 @@ class Watcher:
         self.lock, self.sandboxes, self.wrong = threading.Lock(), set(), []
         self.gains, self.looks, self.pairs = 0, 0, set()
         self.asserted = set()  # UIDs that a person declared gone: theirs to answer for
+        self.inodes = {}  # of a network namespace -> the last sandbox that had it
 
     def gained(self, sandbox, addresses):
         with self.lock:
@@ -72,6 +74,7 @@ class Sandbox:
         self.container = uuid.uuid4().hex
         self.path = "/run/netns/" + self.container
         self.eye, self.given = net.make_netns(self.path), set()
+        node.watcher.inodes[os.stat(self.path).st_ino] = self
 
     def __str__(self):
         return f"pod {self.namespace}/{self.pod} ({self.uid}, container {self.container[:8]}) on {self.node.name}"
@@ -124,9 +127,14 @@ class Node:
     def __init__(self, name, cluster):
         self.name, self.cluster, self.watcher = name, cluster, cluster.watcher
         self.lock, self.calls, self.sandboxes = threading.Condition(), set(), set()
-        self.rebooting, self.boots, self.agent = threading.Event(), 0, None
+        self.rebooting, self.boots = threading.Event(), 0
+        self.agent = Target("agent-" + name, cluster.wires, self.start_agent)
         self.workers = {}  # uid -> Worker
         self.mounts = in_thread(net.own_mounts)
+        # what lives as long as the machine: who looks at the node from outside comes in by its pid
+        self.machine = self.inside(lambda: cluster.spawn("machine-" + name, ["sleep", "infinity"]))
+        with open(f"{cluster.work}/machine-{name}.pid", "w") as out:
+            out.write(f"{self.machine.pid}\n")
         self.boot()
         threading.Thread(target=cluster.guarded(self.watch_pods), daemon=True).start()
 
@@ -145,12 +153,12 @@ class Node:
                 out.write(str(uuid.uuid4()) + "\n")
             net.mount("/run/boot_id", "/proc/sys/kernel/random/boot_id", flags=net.MS_BIND)
         self.inside(fresh)
-        self.start_agent()
+        self.agent.process = self.start_agent()
 
     def start_agent(self):
-        command = [self.cluster.build + "/staticip-agent", "--kubeconfig=" + self.cluster.kubeconfig,
+        command = [self.cluster.build + "/staticip-agent", "--kubeconfig=" + self.cluster.wires.kubeconfig("agent-" + self.name),
                    "--tables-namespace=" + self.cluster.tables, "--node-name=" + self.name, "--log-level=debug"]
-        self.agent = self.inside(lambda: self.cluster.spawn("agent-" + self.name, command))
+        return self.inside(lambda: self.cluster.spawn("agent-" + self.name, command))
 
     def run(self, environment, conf):
         """The plugin, from a thread in our mount namespace; a reboot kills it."""
@@ -176,8 +184,7 @@ class Node:
         self.rebooting.set()
         for worker in list(self.workers.values()):
             worker.wake.set()
-        self.agent.kill()
-        self.agent.wait()
+        self.agent.begin("kill")
         with self.lock:
             for call in self.calls:
                 call.kill()
@@ -245,7 +252,7 @@ class Worker:
         net.enter_mounts(self.node.mounts)
         try:
             while not self.node.cluster.ended.is_set() and not self.turn():
-                self.wake.wait(0.3 if not self.sandbox else None)
+                self.wake.wait(self.rng.uniform(0.2, 2) if not self.sandbox else None)
                 self.wake.clear()
         except Exception:
             self.node.cluster.faults.append(f"pod {self.uid} on {self.node.name}: {traceback.format_exc()}")
@@ -275,7 +282,7 @@ class Worker:
     def make(self):
         sandbox = Sandbox(self.node, self.pod)
         self.node.sandboxes.add(sandbox)
-        code, self.words = sandbox.add(self.rng.choice([0, 1]))
+        code, self.words = sandbox.add(self.rng.choice([0, 1, 4, 15]))
         if code == 0:
             return sandbox
         self.end(sandbox)
@@ -290,7 +297,7 @@ class Worker:
         if not self.sandbox:
             return
         body = {"metadata": {"uid": self.uid}, "status": {"phase": "Running"}}
-        self.node.cluster.api.call("PATCH", pod_path(self.pod) + "/status", body, MERGE)
+        self.node.cluster.change("running", "PATCH", pod_path(self.pod) + "/status", body, MERGE)
 
     def restart(self):
         """The sandbox was killed: the next one starts while the old one's DEL is late."""
@@ -310,20 +317,31 @@ class Worker:
             self.sandbox = None
         if not self.gone and "deletionTimestamp" in self.pod["metadata"]:
             body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
-            self.node.cluster.api.call("DELETE", pod_path(self.pod), body)
+            self.node.cluster.change("end", "DELETE", pod_path(self.pod), body)
 
 
 class Cluster:
     """What all nodes share."""
 
-    def __init__(self, url, kubeconfig, tables, build, work, rng):
-        self.api, self.kubeconfig, self.tables, self.build, self.work, self.rng = Api(url), kubeconfig, tables, build, work, rng
+    def __init__(self, url, wires, tables, build, work, rng):
+        self.api, self.wires, self.tables, self.build, self.work, self.rng = Api(url), wires, tables, build, work, rng
         self.watcher, self.ended, self.no_more_late = Watcher(), threading.Event(), threading.Event()
-        self.counts, self.lock, self.nodes, self.faults = {}, threading.Lock(), {}, []
+        self.counts, self.changes, self.lock, self.nodes, self.faults = {}, 0, threading.Lock(), {}, []
 
     def count(self, what, n=1):
         with self.lock:
             self.counts[what] = self.counts.get(what, 0) + n
+
+    def change(self, what, method, path, body=None, kind="application/json"):
+        """A write of a person, a kubelet or another controller; counted when the API server took it.
+        Returns the object, or None when it did not."""
+        status, answer = self.api.call(method, path, body, kind)
+        if status >= 300:
+            return None
+        with self.lock:
+            self.counts[what] = self.counts.get(what, 0) + 1
+            self.changes += 1
+        return answer
 
     def guarded(self, act):
         """act, whose end by a fault fails the test."""
@@ -336,7 +354,8 @@ class Cluster:
 
     def spawn(self, name, command):
         with open(f"{self.work}/{name}.log", "a") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            # a session of its own: its share of the processors is not ours
+            return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def add_node(self, name):
         self.api.call("POST", "/api/v1/nodes", {"metadata": {"name": name}})

@@ -1,25 +1,35 @@
 #!/usr/bin/env python3
-"""pods_churn.py API NAMESPACE TABLES SECONDS SEED: three simulated nodes (pods.py), controllers
+"""pods_churn.py API NAMESPACE TABLES CHANGES SEED: three simulated nodes (pods.py), controllers
 and agents, as real processes; StatefulSets whose pods come and go in every way, allocations that want
-each other's addresses, and nobody of the system who lives long. Then everything must settle: each
-pod that is there has its addresses, and only it.
+each other's addresses, and nobody of the system who lives long (pods_faults.py). Then everything must
+settle: each pod that is there has its addresses, and only it (pods_rest.py).
 
-Environment: BUILD, WORK, KUBECONFIG; CONTROLLERS (1) how many; CHANGES (50) for each second; FAULTS: which of
-kill, stop, reboot, release (these) and lost (a person deletes blocks and StaticIPNodes) or none;
+A change is a write that the API server took, of a person, a kubelet or another controller, of a pod, an
+allocation or a StatefulSet. The run is over after CHANGES of them, at RATE for each second or as many as the
+machine can bear, and LEAST faults of each kind.
+
+Environment: BUILD, WORK, KUBECONFIG; CONTROLLERS (1) how many; RATE (50); FAULTS: which of kill, stop, cut,
+reboot, release (these) and lost (a person deletes blocks and StaticIPNodes) or none; LEAST (CHANGES / 750);
 CONTROLLER_OPTIONS: more of them. Prints what came of it; fails with what is wrong."""
-import json
 import os
 import random
-import signal
 import sys
 import threading
 import time
 
 from pods import NETWORK, TERMINAL, Cluster, pod_path
 from pods_api import MERGE, SIP
+from pods_faults import WORDS, Faults, Leader, Target, Wires
+from pods_rest import Rest
+from pods_watch import Outside
 
-SETS, REPLICAS = 12, 3
+SETS, REPLICAS, FIRST = 40, 3, 10
+RESTLESS = 12  # the allocations of so many sets are edited most
+EDITS = 0.4  # of all acts
+THREADS = 8
 NODES = ("n1", "n2", "n3")
+PREFIXES = ("10.77.0.0/24", "fd77::/64")
+SLOWEST = 4  # so many times longer than by RATE may a run take
 
 
 class Slot:
@@ -31,12 +41,15 @@ class Slot:
 
 
 class Churn:
-    def __init__(self, cluster, namespace, seed):
-        self.cluster, self.api, self.namespace = cluster, cluster.api, namespace
+    def __init__(self, cluster, namespace, changes, seed):
+        self.cluster, self.namespace, self.changes = cluster, namespace, changes
         self.rng, self.ended = random.Random(seed), threading.Event()
+        self.rate = float(os.environ.get("RATE", "50"))
         self.slots = [Slot(n, o) for n in range(SETS) for o in range(REPLICAS)]
         self.set_uids, self.pods, self.controllers = {}, {}, {}
-        self.faults = os.environ.get("FAULTS", "kill stop reboot release").split()
+        self.scales, self.declared, self.edits = {}, {}, [threading.Lock() for _ in range(SETS)]  # what sets and allocations say
+        self.faults = os.environ.get("FAULTS", "kill stop cut reboot release").split()
+        self.least = int(os.environ.get("LEAST", changes // 750))
         self.lose_at = time.monotonic() + 5
 
     # ---- what is declared ---------------------------------------------------
@@ -47,24 +60,77 @@ class Churn:
 
     def home(self, number):
         """The addresses that no other set has when all is at rest."""
-        return [10 + REPLICAS * number + o for o in range(REPLICAS)]
+        return [FIRST + REPLICAS * number + o for o in range(REPLICAS)]
+
+    def addresses_of(self, slot):
+        """What the slot's pod has then."""
+        return [f"10.77.0.{FIRST + slot.number}", f"fd77::{FIRST + slot.number:x}"]
 
     def path(self, number=None):
         return f"{SIP}/namespaces/{self.namespace}/staticipallocations" + ("" if number is None else f"/s{number}")
 
+    def set_path(self, number=None):
+        return f"/apis/apps/v1/namespaces/{self.namespace}/statefulsets" + ("" if number is None else f"/s{number}")
+
     def declare(self, number, addresses):
+        """Made or edited, unless it is so already."""
         body = self.allocation(number, addresses)
-        if self.api.call("POST", self.path(), body)[0] == 409:
-            self.api.call("PATCH", self.path(number), {"spec": body["spec"]}, MERGE)
+        with self.edits[number]:
+            before = self.declared.get(number)
+            if before is None:
+                self.cluster.change("allocation made", "POST", self.path(), body)
+            elif before != addresses:
+                self.cluster.change("allocation edited", "PATCH", self.path(number), {"spec": body["spec"]}, MERGE)
+            self.declared[number] = addresses
+
+    def undeclare(self, number):
+        with self.edits[number]:
+            self.cluster.change("allocation deleted", "DELETE", self.path(number))
+            self.declared.pop(number, None)
 
     def make_sets(self):
         for n in range(SETS):
             labels = {"app": f"s{n}"}
             body = {"metadata": {"name": f"s{n}"}, "spec": {"replicas": REPLICAS, "serviceName": f"s{n}", "selector": {"matchLabels": labels}, "template":
                     {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "none"}]}}}}
-            made = self.api.must("POST", f"/apis/apps/v1/namespaces/{self.namespace}/statefulsets", body)
+            made = self.cluster.api.must("POST", self.set_path(), body)
             self.set_uids[f"s{n}"] = made["metadata"]["uid"]
             self.declare(n, self.home(n))
+
+    def come_home(self):
+        for n in range(SETS):
+            self.scale(n, REPLICAS, 0)
+            self.declare(n, self.home(n))
+
+    # ---- what happens to an allocation --------------------------------------
+    def scale(self, number, replicas, start):
+        """Of the pods, which are ours, none comes or goes by that."""
+        spec = {"replicas": replicas, "ordinals": {"start": start}}
+        with self.edits[number]:
+            if self.scales.get(number) != spec:
+                self.cluster.change("set edited", "PATCH", self.set_path(number), {"spec": spec}, MERGE)
+            self.scales[number] = spec
+
+    def edit(self):
+        """One of those that are edited most, in every way; or another, whose pods always have addresses."""
+        dice = self.rng.random()
+        if dice < 0.3:
+            number = self.rng.randrange(RESTLESS, SETS)
+            return self.declare(number, self.rng.sample(self.home(number), REPLICAS))
+        number = self.rng.randrange(RESTLESS)
+        home = self.home(number)
+        if dice < 0.35:
+            self.scale(number, self.rng.randint(1, 4), self.rng.choice([0, 0, 0, 1]))
+        elif number not in self.declared or dice < 0.6:
+            self.declare(number, home)
+        elif dice < 0.7:
+            self.undeclare(number)
+        elif dice < 0.8:  # among its own pods
+            self.declare(number, self.rng.sample(home, REPLICAS))
+        elif dice < 0.9:
+            self.declare(number, home[:self.rng.randint(1, REPLICAS)])
+        else:  # another's
+            self.declare(number, self.rng.sample(range(FIRST, FIRST + SETS * REPLICAS), REPLICAS))
 
     # ---- what happens to a pod ----------------------------------------------
     def create(self, slot):
@@ -72,19 +138,20 @@ class Churn:
         labels = {"app": slot.set, "apps.kubernetes.io/pod-index": str(slot.ordinal), "statefulset.kubernetes.io/pod-name": slot.name}
         body = {"metadata": {"name": slot.name, "labels": labels, "ownerReferences": [owner]},
                 "spec": {"containers": [{"name": "c", "image": "none"}], "automountServiceAccountToken": False}}
-        status, pod = self.api.call("POST", f"/api/v1/namespaces/{self.namespace}/pods", body)
-        return pod if status == 201 else None
+        return self.cluster.change("create", "POST", f"/api/v1/namespaces/{self.namespace}/pods", body)
 
     def bind(self, pod):
         target = {"apiVersion": "v1", "kind": "Node", "name": self.rng.choice(NODES)}
-        self.api.call("POST", pod_path(pod) + "/binding", {"metadata": {"name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}, "target": target})
+        body = {"metadata": {"name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}, "target": target}
+        self.cluster.change("bind", "POST", pod_path(pod) + "/binding", body)
 
-    def delete(self, pod, grace):
-        self.api.call("DELETE", pod_path(pod), {"gracePeriodSeconds": grace, "preconditions": {"uid": pod["metadata"]["uid"]}})
+    def delete(self, pod, grace, what="delete"):
+        body = {"gracePeriodSeconds": grace, "preconditions": {"uid": pod["metadata"]["uid"]}}
+        self.cluster.change(what, "DELETE", pod_path(pod), body)
 
     def complete(self, pod):
         body = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {"phase": self.rng.choice(TERMINAL)}}
-        self.api.call("PATCH", pod_path(pod) + "/status", body, MERGE)
+        self.cluster.change("complete", "PATCH", pod_path(pod) + "/status", body, MERGE)
 
     def release(self, pod):
         """A person's word that it is gone, though its sandbox may be there."""
@@ -93,128 +160,120 @@ class Churn:
         if worker:
             worker.late_s = 1e9
         self.cluster.watcher.asserted.add(uid)
-        self.delete(pod, 0)
+        self.delete(pod, 0, "force-delete")
         patch = {"metadata": {"annotations": {"staticip.dev/release": uid}}}
-        self.api.call("PATCH", f"{SIP}/staticipnodes/{node}", patch, MERGE)
+        self.cluster.change("release", "PATCH", f"{SIP}/staticipnodes/{node}", patch, MERGE)
 
     def restart_sandbox(self, pod):
         worker = self.cluster.nodes[pod["spec"]["nodeName"]].workers.get(pod["metadata"]["uid"])
         if worker:
             worker.asked = "sandbox"
             worker.wake.set()
+            self.cluster.count("sandbox")
 
     def act(self, slot):
-        """One change; its name. None: it is left in peace."""
-        pod = self.pods.get(slot.name)
+        """One or two changes; False: none."""
+        pod, dice = self.pods.get(slot.name), self.rng.random()
         if pod is None:
             pod = self.create(slot)
-            if pod and self.rng.random() < 0.9:
+            if pod and dice < 0.9:
                 self.bind(pod)
-            return "create"
-        phase, dice = pod.get("status", {}).get("phase"), self.rng.random()
-        if not pod["spec"].get("nodeName"):
-            self.bind(pod) if dice < 0.7 else self.delete(pod, 0)
-            return "bind"
-        if phase == "Pending" and dice < 0.7:
-            return None  # what never runs hands nothing over
-        if phase in TERMINAL or dice < 0.35:
-            self.delete(pod, 30)
-            return "delete"
-        if dice < 0.55:
-            self.delete(pod, 0)
-            return "force-delete"
-        if dice < 0.65:
-            self.complete(pod)
-            return "complete"
-        if dice < 0.68 and "release" in self.faults:
-            self.release(pod)
-            return "release"
-        self.restart_sandbox(pod)
-        return "sandbox"
-
-    def edit(self):
-        number, dice = self.rng.randrange(SETS), self.rng.random()
-        if dice < 0.2:
-            self.api.call("DELETE", self.path(number))
-        elif dice < 0.8:
-            self.declare(number, self.home(number))
+        elif not pod["spec"].get("nodeName"):
+            self.bind(pod) if dice < 0.7 else self.delete(pod, 0, "force-delete")
         else:
-            self.declare(number, self.rng.sample(range(10, 10 + SETS * REPLICAS), REPLICAS))
-        return "allocation"
+            return self.act_on_bound(pod, dice)
+        return True
+
+    def act_on_bound(self, pod, dice):
+        phase, leaving = pod.get("status", {}).get("phase"), "deletionTimestamp" in pod["metadata"]
+        if self.rng.random() < (0.95 if leaving else 0.9 if phase == "Pending" else 0):
+            return False  # what never runs hands nothing over
+        if leaving:
+            self.delete(pod, 0, "force-delete")
+        elif phase in TERMINAL or dice < 0.5:
+            self.delete(pod, 30)
+        elif dice < 0.75:
+            self.delete(pod, 0, "force-delete")
+        elif dice < 0.85:
+            self.complete(pod)
+        elif dice < 0.88 and "release" in self.faults:
+            self.release(pod)
+        else:
+            self.restart_sandbox(pod)
+            return False
+        return True
 
     def lose(self):
         """A person deletes blocks, all or some, or a StaticIPNode."""
         kind = self.rng.choice(["staticipblocks", "staticipblocks", "staticipnodes"])
-        names = [o["metadata"]["name"] for o in self.objects(f"{SIP}/{kind}")]
+        names = [o["metadata"]["name"] for o in self.cluster.api.must("GET", f"{SIP}/{kind}")["items"]]
         for name in names if self.rng.random() < 0.5 else names[:1]:
-            self.api.call("DELETE", f"{SIP}/{kind}/{name}")
-        self.cluster.count("losses")
+            self.cluster.change("loss", "DELETE", f"{SIP}/{kind}/{name}")
 
-    def change_loop(self, pause_s):
-        while not self.ended.wait(pause_s * self.rng.uniform(0.5, 1.5)):
-            if "lost" in self.faults and time.monotonic() > self.lose_at:
+    def change_loop(self):
+        while not self.ended.is_set():
+            early_s = self.began + self.cluster.changes / self.rate - time.monotonic()
+            if early_s > 0:
+                self.ended.wait(self.rng.uniform(0, 2 * THREADS / self.rate))
+            elif "lost" in self.faults and time.monotonic() > self.lose_at:
                 self.lose_at = time.monotonic() + 7
                 self.lose()
-            elif self.rng.random() < 0.04:
-                self.cluster.count(self.edit())
+            elif self.rng.random() < EDITS:
+                self.edit()
             else:
                 self.change_some()
 
     def change_some(self):
-        """One change, of a pod that is not left in peace."""
-        for slot in self.rng.sample(self.slots, 8):
+        """One pod, that is not left in peace."""
+        for slot in self.rng.sample(self.slots, 12):
             if not slot.lock.acquire(blocking=False):
                 continue
             try:
-                what = self.act(slot)
+                if self.act(slot):
+                    return
             finally:
                 slot.lock.release()
-            if what:
-                self.cluster.count(what)
-                return
 
     # ---- what happens to us -------------------------------------------------
-    def start_controller(self, name):
-        command = [self.cluster.build + "/staticip-controller", "--kubeconfig=" + self.cluster.kubeconfig,
-                   "--tables-namespace=" + self.cluster.tables, "--log-level=debug", *os.environ.get("CONTROLLER_OPTIONS", "").split()]
-        self.controllers[name] = self.cluster.spawn(name, command)
+    def start_controllers(self):
+        count = int(os.environ.get("CONTROLLERS", "1"))
+        options = os.environ.get("CONTROLLER_OPTIONS", "").split()
+        for name in (f"controller{n}" for n in range(count)):
+            command = [self.cluster.build + "/staticip-controller", "--kubeconfig=" + self.cluster.wires.kubeconfig(name),
+                       "--tables-namespace=" + self.cluster.tables, "--log-level=debug", *options]
+            target = Target(name, self.cluster.wires, lambda name=name, command=command: self.cluster.spawn(name, command))
+            target.process = target.start()
+            self.controllers[name] = target
+        return count > 1 and "--leader-elect=false" not in options
 
-    def stop_a_while(self, process):
-        process.send_signal(signal.SIGSTOP)
-        self.ended.wait(self.rng.choice([0.1, 0.5, 2, 4]))
-        process.send_signal(signal.SIGCONT)
-        self.cluster.count("stops")
+    def fault_loops(self, elected):
+        """Only of several that elect can one be out until another leads."""
+        faults = Faults(self.cluster, self.faults, self.ended)
+        if not faults.kinds:
+            return []
+        agents = [node.agent for node in self.cluster.nodes.values()]
+        self.hit = ["leader", "agent"] if elected else ["controller", "agent"]
+        if elected:
+            leader = Leader(self.cluster, self.controllers)
+            first = (faults.leader_loop, leader)
+        else:
+            first = (faults.any_loop, "controller", list(self.controllers.values()))
+        return [first, (faults.any_loop, "agent", agents)]
 
-    def kill(self, process, again):
-        process.kill()
-        process.wait()
-        self.ended.wait(self.rng.choice([0, 0, 1]))
-        again()
-        self.cluster.count("kills")
-
-    def fault_loop(self, targets):
-        """targets: (process, start again) of one of many, chosen anew each time."""
-        while not self.ended.wait(self.rng.uniform(1, 4)):
-            process, again = targets()
-            if "stop" in self.faults and self.rng.random() < 0.4:
-                self.stop_a_while(process)
-            elif "kill" in self.faults:
-                self.kill(process, again)
-
-    def some_controller(self):
-        name = self.rng.choice(sorted(self.controllers))
-        return self.controllers[name], lambda: self.start_controller(name)
-
-    def some_agent(self):
-        node = self.cluster.nodes[self.rng.choice(NODES)]
-        if "reboot" in self.faults and self.rng.random() < 0.1:
-            node.reboot()
-            self.cluster.count("reboots")
-        return node.agent, node.start_agent
+    def missing_faults(self):
+        """Those of which there were not enough yet. Both cut-offs are one kind."""
+        counts, found = self.cluster.counts, []
+        for whom in self.hit:
+            for kind in (k for k in ("kill", "stop", "cut") if k in self.faults):
+                words = [WORDS[k] for k in ({"cut": ("hold", "reset")}.get(kind) or (kind,))]
+                there = sum(counts.get(f"{whom} {w}", 0) for w in words)
+                if there < self.least:
+                    found.append(f"{whom} {words[0]} {there} times of {self.least}")
+        return found
 
     def follow_pods(self):
         path = f"/api/v1/namespaces/{self.namespace}/pods"
-        for kind, found in self.api.watch(path, "limit=0", self.cluster.ended):
+        for kind, found in self.cluster.api.watch(path, "limit=0", self.cluster.ended):
             if kind == "LIST":
                 self.pods = {p["metadata"]["name"]: p for p in found}
             elif kind == "DELETED":
@@ -222,105 +281,53 @@ class Churn:
             else:
                 self.pods[found["metadata"]["name"]] = found
 
-    # ---- at rest ------------------------------------------------------------
-    def objects(self, path):
-        return self.api.must("GET", path)["items"]
-
-    def not_yet_silent(self):
-        """Sandboxes that have an address of another pod although all nodes can be reached: then not
-        even a person's word lets two pods have it."""
-        users, found = {}, []
-        for node in self.cluster.nodes.values():
-            for sandbox in list(node.sandboxes):
-                for address in sandbox.live():
-                    users.setdefault(address, []).append(sandbox)
-        for address, several in users.items():
-            if len({s.uid for s in several}) > 1:
-                found.append(f"{address} is in {' and in '.join(map(str, several))}")
-        return "; ".join(found)
-
-    def not_yet_empty(self):
-        """What is still there when all pods were deleted; "" when nothing is."""
-        entries = [e for b in self.objects(SIP + "/staticipblocks") for e in b["spec"].get("entries") or []]
-        nodes = [(n["metadata"]["name"], n["spec"].get("rows"), n["spec"].get("revoked"), (n.get("status") or {}).get("answer"))
-                 for n in self.objects(SIP + "/staticipnodes") if n["spec"].get("rows") or n["spec"].get("revoked")]
-        for pod in list(self.pods.values()):
-            self.delete(pod, 30 if pod["spec"].get("nodeName") else 0)
-        sandboxes = [str(s) for n in self.cluster.nodes.values() for s in n.sandboxes]
-        found = {"pods": sorted(self.pods), "entries": entries, "nodes": nodes, "sandboxes": sandboxes}
-        return "" if not any(found.values()) else json.dumps(found)
-
-    def not_yet_whole(self):
-        """How what is there differs from what all pods should have; "" when it does not."""
-        live = {}
-        for node in self.cluster.nodes.values():
-            for sandbox in list(node.sandboxes):
-                live[sandbox.pod] = sorted(sandbox.live())
-        wanted = {s.name: sorted([f"10.77.0.{10 + s.number}", f"fd77::{10 + s.number:x}"]) for s in self.slots}
-        if live != wanted:
-            words = {w.pod["metadata"]["name"]: w.words for n in self.cluster.nodes.values() for w in list(n.workers.values()) if not w.sandbox}
-            return "addresses: " + json.dumps({k: (wanted.get(k), live.get(k), words.get(k)) for k in set(live) | set(wanted) if live.get(k) != wanted.get(k)})
-        uids = {p["metadata"]["uid"]: p["spec"]["nodeName"] for p in self.pods.values()}
-        held = {(e["uid"], e.get("node"), e["address"]) for b in self.objects(SIP + "/staticipblocks") for e in b["spec"].get("entries") or []}
-        should = {(p["metadata"]["uid"], uids[p["metadata"]["uid"]], a) for p in self.pods.values() for a in wanted[p["metadata"]["name"]]}
-        return "" if held == should else f"ledger: too much {sorted(held - should)}, too little {sorted(should - held)}"
-
-    def must_become(self, what, look, seconds):
-        """"" as soon as look() finds nothing, else what is still wrong."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            words = look()
-            if not words:
-                return ""
-            time.sleep(0.3)
-        return f"not {what} in {seconds} s: {words[:6000]}"
-
-    def settle(self):
-        wrong = self.must_become("silent", self.not_yet_silent, 30)
-        if wrong:
-            return wrong
-        self.cluster.no_more_late.set()
-        for n in range(SETS):
-            self.declare(n, self.home(n))
-        wrong = self.must_become("empty", self.not_yet_empty, 90)
-        if wrong:
-            return wrong
-        for slot in self.slots:
-            self.bind(self.create(slot))
-        return self.must_become("whole", self.not_yet_whole, 60)
-
-    def run(self, seconds, rate):
-        threads = [threading.Thread(target=self.cluster.guarded(self.change_loop), args=(6 / rate,)) for _ in range(6)]
-        threads += [threading.Thread(target=self.cluster.guarded(self.fault_loop), args=(t,)) for t in (self.some_controller, self.some_agent) if self.faults != ["none"]]
+    def run(self, elected):
+        """"" or what there was not enough of."""
+        self.began, self.hit = time.monotonic(), []
+        loops = self.fault_loops(elected) + [(self.change_loop,)] * THREADS
+        threads = [threading.Thread(target=self.cluster.guarded(loop), args=args) for loop, *args in loops]
         for thread in threads:
             thread.start()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(0.2)
+        end = self.began + SLOWEST * self.changes / self.rate
+        while time.monotonic() < end and not self.cluster.faults and (self.cluster.changes < self.changes or self.missing_faults()):
+            time.sleep(1)
             self.cluster.watcher.sweep()
+        self.took_s, self.did = time.monotonic() - self.began, self.cluster.changes
+        wrong = [] if self.did >= self.changes else [f"only {self.did} changes of {self.changes}"]
         self.ended.set()
         for thread in threads:
             thread.join()
+        return "; ".join(wrong + self.missing_faults())
+
+    def report(self, seen):
+        counts = ", ".join(f"{n} {what}" for what, n in sorted(self.cluster.counts.items()))
+        print(f"churn: {self.did} changes in {self.took_s:.0f} s, {self.did / self.took_s:.1f} for each second, at rest {self.settled_s:.0f} s later: {counts}; "
+              f"{self.cluster.watcher.gains} gains of addresses looked at, {self.cluster.watcher.looks} sweeps; the watcher: {seen}")
 
 
 def main():
-    url, namespace, tables, seconds, seed = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4]), int(sys.argv[5])
-    cluster = Cluster(url, os.environ["KUBECONFIG"], tables, os.environ["BUILD"], os.environ["WORK"], random.Random(seed + 1))
-    churn = Churn(cluster, namespace, seed)
+    url, namespace, tables, changes, seed = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+    names = [f"controller{n}" for n in range(int(os.environ.get("CONTROLLERS", "1")))] + [f"agent-{n}" for n in NODES]
+    wires = Wires(url, os.environ["KUBECONFIG"], os.environ["WORK"], names)
+    cluster = Cluster(url, wires, tables, os.environ["BUILD"], os.environ["WORK"], random.Random(seed + 1))
+    churn = Churn(cluster, namespace, changes, seed)
     churn.make_sets()
-    for n in range(int(os.environ.get("CONTROLLERS", "1"))):
-        churn.start_controller(f"controller{n}")
+    elected = churn.start_controllers()
     for name in NODES:
         cluster.add_node(name)
+    cluster.outside = Outside(cluster.build, cluster.work, PREFIXES, cluster.watcher.inodes, cluster.watcher.asserted)
     threading.Thread(target=cluster.guarded(churn.follow_pods), daemon=True).start()
-    churn.run(seconds, float(os.environ.get("CHANGES", "50")))
-    wrong = [churn.settle()] + cluster.watcher.wrong + cluster.faults
-    wrong = [w for w in wrong if w]
-    print("churn: " + ", ".join(f"{n} {what}" for what, n in sorted(cluster.counts.items()))
-          + f"; {cluster.watcher.gains} gains of addresses looked at, {cluster.watcher.looks} sweeps")
+    cluster.changes = 0
+    wrong = [churn.run(elected), Rest(churn).settle()]
+    churn.settled_s = time.monotonic() - churn.began - churn.took_s
+    seen = cluster.outside.end()
+    wrong = [w for w in wrong + cluster.outside.wrong + cluster.watcher.wrong + cluster.faults if w]
+    churn.report(seen)
     print("\n".join(wrong[:30]))
     cluster.ended.set()
-    for process in [*churn.controllers.values(), *(n.agent for n in cluster.nodes.values())]:
+    for target in [*churn.controllers.values(), *(n.agent for n in cluster.nodes.values())]:
+        target.process.kill()
+    for process in [wires.process, *(n.machine for n in cluster.nodes.values())]:
         process.kill()
     os._exit(bool(wrong))  # the workers' threads wait for nothing any more
 

@@ -196,6 +196,15 @@ mount_only() {
 	watch --nodes="$WORK/nod*"
 	ended 1 "leftover $V4.1: .*\(pid ${pids[0]}, .*|leftover $V4.1: .*no process, /proc/$$/root/run/netns/$B"
 }
+# Simulated nodes have no containers: what a mount has is a pod's.
+mounts_are_pods() {
+	give $A $V4.1/24; give $B $V4.1/24
+	end_process "${pids[0]}"
+	end_process "${pids[1]}"
+	echo $$ >"$WORK/node"
+	watch --nodes="$WORK/nod*" --mounted
+	ended 1 "duplicate $V4.1: .*no process, /proc/$$/root/run/netns/.* and .*no process, /proc/$$/root/run/netns/"
+}
 # Looking must not keep what is looked at alive.
 lets_go() {
 	give $A $V4.1/24
@@ -258,6 +267,7 @@ run "a namespace without a process is not a pod" process_ends
 run "processes of another cgroup are not pods" other_cgroup
 run "a node's namespace is not a pod" node_namespace
 run "a namespace that only a node's mount has is a leftover" mount_only
+run "two that only mounts have are pods when they are said to be" mounts_are_pods
 run "a namespace ends while it is watched" lets_go
 run "the watcher is never seen inside of a namespace" stays_outside
 run "wrong arguments are refused" bad_arguments

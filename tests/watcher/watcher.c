@@ -33,6 +33,7 @@ struct fault {
 struct watcher {
 	struct places_spec spec;
 	const char *state; /* file; NULL = none */
+	bool mounted;	   /* a namespace without a process is a pod's too */
 	unsigned interval_ms;
 	size_t prefix_count;
 	struct prefix prefixes[PREFIXES_MAX];
@@ -68,6 +69,9 @@ usage(FILE *out)
 	    "  --nodes=PATTERN   files with the pid of a node each: its namespace is no "
 	    "pod's,\n"
 	    "                    and mounts in its /run/netns are looked at too\n"
+	    "  --mounted         what only a mount has is a pod's too, though no process "
+	    "is\n"
+	    "                    in it: nodes that are simulated have no containers\n"
 	    "  --state=FILE      what the last look saw: a line \"look NUMBER TIME\", "
 	    "then\n"
 	    "                    \"ADDRESS NETNS PID\" for each address, sorted\n",
@@ -209,14 +213,14 @@ judge(struct watcher *watcher, const struct seen *a, const struct seen *b)
 
 	/* On two interfaces of one pod it is no business of ours; between two namespaces
 	 * without a process there is nobody to hurt. */
-	if (first == second || (!first->pid && !second->pid) ||
+	if (first == second || (!watcher->mounted && !first->pid && !second->pid) ||
 	    !both_have(first, second, &a->address) ||
 	    !is_new(watcher, &a->address, first->netns, second->netns))
 		return;
 	place_describe(first, texts[0]);
 	place_describe(second, texts[1]);
 	(void)snprintf(line, sizeof(line), "%s %s: %s and %s",
-	    first->pid && second->pid ? "duplicate" : "leftover",
+	    watcher->mounted || (first->pid && second->pid) ? "duplicate" : "leftover",
 	    address_print(&a->address, address), texts[0], texts[1]);
 	say(line);
 }
@@ -316,6 +320,7 @@ static const struct option known[] = {
     {"cgroup", required_argument, NULL, 'c'},
     {"skip", required_argument, NULL, 's'},
     {"nodes", required_argument, NULL, 'n'},
+    {"mounted", no_argument, NULL, 'm'},
     {"state", required_argument, NULL, 'o'},
     {0},
 };
@@ -334,6 +339,9 @@ set_option(struct watcher *watcher, int option)
 		return true;
 	case 'n':
 		watcher->spec.node_pids = optarg;
+		return true;
+	case 'm':
+		watcher->mounted = true;
 		return true;
 	case 'o':
 		watcher->state = optarg;
