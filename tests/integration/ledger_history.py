@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""ledger_history.py [--etcd URL] [--since REVISION] [--by-hand] [--at-rest] [--freed N]
+"""ledger_history.py [--etcd URL] [--since REVISION] [--by-hand] [--at-rest] [--least WHAT=N]...
    ledger_history.py --revision
 
 Reads the whole history of StaticIPBlocks, StaticIPNodes and Pods from etcd and judges each
 revision from --since on by the rules J1 to J5 of ledger_rules.py. Prints what it counted; fails with
 the revisions that are wrong. --by-hand: people deleted blocks or StaticIPNodes meanwhile.
---at-rest: nothing moves any more, so nothing may be left of pods that are over. --freed: so many
-entries at least must have been freed by proof, else the history shows nothing. --revision prints the
+--at-rest: nothing moves any more, so nothing may be left of pods that are over. --least: so many
+at least of what is counted ("entries freed=50"), else the history shows nothing. --revision prints the
 revision of now, for --since.
 
 The API server must keep the history: --etcd-compaction-interval=0."""
@@ -121,7 +121,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--etcd", default="http://127.0.0.1:2379")
     parser.add_argument("--since", type=int, default=0)
-    parser.add_argument("--freed", type=int, default=0)
+    parser.add_argument("--least", action="append", default=[])
     for flag in ("--by-hand", "--at-rest", "--revision"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
@@ -137,10 +137,11 @@ def main():
           + ", ".join(f"{n} {what}" for what, n in sorted(rules.counts.items())))
     for line in rules.wrong[:20]:
         print("\n".join([line, *rules.stories_of(line)]))
-    if rules.counts["entries freed"] < options.freed:
-        sys.exit(f"only {rules.counts['entries freed']} entries were freed, not {options.freed}")
     if rules.wrong:
         sys.exit(f"{len(rules.wrong)} violations")
+    for what, least in (words.split("=") for words in options.least):
+        if rules.counts[what] < int(least):
+            sys.exit(f"only {rules.counts[what]} {what}, not {least}")
 
 
 main()

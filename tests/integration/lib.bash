@@ -135,7 +135,7 @@ judged() {
 stop_all() {
 	local file
 	touch "$WORK/enough" # ends the loops of a test that failed
-	for file in "$WORK"/controller.pid "$WORK"/candidate-*.pid "$WORK"/agent-*.pid "$WORK"/proxy*.pid; do
+	for file in "$WORK"/controller*.pid "$WORK"/candidate-*.pid "$WORK"/agent-*.pid "$WORK"/machine-*.pid "$WORK"/proxy*.pid "$WORK"/watcher.pid; do
 		[ ! -e "$file" ] || kill -s KILL "$(cat "$file")" 2>/dev/null || true
 		rm -f "$file"
 	done

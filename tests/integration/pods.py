@@ -132,9 +132,7 @@ class Node:
         self.workers = {}  # uid -> Worker
         self.mounts = in_thread(net.own_mounts)
         # what lives as long as the machine: who looks at the node from outside comes in by its pid
-        self.machine = self.inside(lambda: cluster.spawn("machine-" + name, ["sleep", "infinity"]))
-        with open(f"{cluster.work}/machine-{name}.pid", "w") as out:
-            out.write(f"{self.machine.pid}\n")
+        self.inside(lambda: cluster.spawn("machine-" + name, ["sleep", "infinity"]))
         self.boot()
         threading.Thread(target=cluster.guarded(self.watch_pods), daemon=True).start()
 
@@ -252,7 +250,7 @@ class Worker:
         net.enter_mounts(self.node.mounts)
         try:
             while not self.node.cluster.ended.is_set() and not self.turn():
-                self.wake.wait(self.rng.uniform(0.2, 2) if not self.sandbox else None)
+                self.wake.wait(self.rng.uniform(0.5, 3) if not self.sandbox else None)
                 self.wake.clear()
         except Exception:
             self.node.cluster.faults.append(f"pod {self.uid} on {self.node.name}: {traceback.format_exc()}")
@@ -282,7 +280,7 @@ class Worker:
     def make(self):
         sandbox = Sandbox(self.node, self.pod)
         self.node.sandboxes.add(sandbox)
-        code, self.words = sandbox.add(self.rng.choice([0, 1, 4, 15]))
+        code, self.words = sandbox.add(self.rng.choice([0, 5, 15, 15]))
         if code == 0:
             return sandbox
         self.end(sandbox)
@@ -327,6 +325,7 @@ class Cluster:
         self.api, self.wires, self.tables, self.build, self.work, self.rng = Api(url), wires, tables, build, work, rng
         self.watcher, self.ended, self.no_more_late = Watcher(), threading.Event(), threading.Event()
         self.counts, self.changes, self.lock, self.nodes, self.faults = {}, 0, threading.Lock(), {}, []
+        self.spawned = {}
 
     def count(self, what, n=1):
         with self.lock:
@@ -353,9 +352,21 @@ class Cluster:
         return run
 
     def spawn(self, name, command):
+        """Its pid is in a file, for who ends what a test that failed has left."""
         with open(f"{self.work}/{name}.log", "a") as log:
             # a session of its own: its share of the processors is not ours
-            return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        with open(f"{self.work}/{name}.pid", "w") as out:
+            out.write(f"{process.pid}\n")
+        self.spawned[name] = process
+        return process
+
+    def end(self):
+        """Kills all that spawn started last under each name."""
+        for name, process in self.spawned.items():
+            process.kill()
+            process.wait()
+            os.unlink(f"{self.work}/{name}.pid")
 
     def add_node(self, name):
         self.api.call("POST", "/api/v1/nodes", {"metadata": {"name": name}})

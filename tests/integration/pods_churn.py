@@ -5,11 +5,11 @@ each other's addresses, and nobody of the system who lives long (pods_faults.py)
 settle: each pod that is there has its addresses, and only it (pods_rest.py).
 
 A change is a write that the API server took, of a person, a kubelet or another controller, of a pod, an
-allocation or a StatefulSet. The run is over after CHANGES of them, at RATE for each second or as many as the
-machine can bear, and LEAST faults of each kind.
+allocation or a StatefulSet. The run begins when all pods have their addresses, and is over after CHANGES of
+them, at RATE for each second or as many as the machine can bear, and LEAST faults of each kind.
 
 Environment: BUILD, WORK, KUBECONFIG; CONTROLLERS (1) how many; RATE (50); FAULTS: which of kill, stop, cut,
-reboot, release (these) and lost (a person deletes blocks and StaticIPNodes) or none; LEAST (CHANGES / 750);
+reboot, release (these) and lost (a person deletes blocks and StaticIPNodes) or none; LEAST (CHANGES / 1250);
 CONTROLLER_OPTIONS: more of them. Prints what came of it; fails with what is wrong."""
 import os
 import random
@@ -49,7 +49,7 @@ class Churn:
         self.set_uids, self.pods, self.controllers = {}, {}, {}
         self.scales, self.declared, self.edits = {}, {}, [threading.Lock() for _ in range(SETS)]  # what sets and allocations say
         self.faults = os.environ.get("FAULTS", "kill stop cut reboot release").split()
-        self.least = int(os.environ.get("LEAST", changes // 750))
+        self.least = int(os.environ.get("LEAST", changes // 1250))
         self.lose_at = time.monotonic() + 5
 
     # ---- what is declared ---------------------------------------------------
@@ -261,14 +261,15 @@ class Churn:
         return [first, (faults.any_loop, "agent", agents)]
 
     def missing_faults(self):
-        """Those of which there were not enough yet. Both cut-offs are one kind."""
+        """Those of which there were not enough yet: of each kind so many, half of them at least until
+        another led. Both cut-offs are one kind."""
         counts, found = self.cluster.counts, []
         for whom in self.hit:
-            for kind in (k for k in ("kill", "stop", "cut") if k in self.faults):
-                words = [WORDS[k] for k in ({"cut": ("hold", "reset")}.get(kind) or (kind,))]
-                there = sum(counts.get(f"{whom} {w}", 0) for w in words)
-                if there < self.least:
-                    found.append(f"{whom} {words[0]} {there} times of {self.least}")
+            for words in (WORDS[kind] for kind in ("kill", "stop", "hold") if {"hold": "cut"}.get(kind, kind) in self.faults):
+                there = {k: n for k, n in list(counts.items()) if k.startswith(f"{whom} {words}")}
+                long = sum(n for k, n in there.items() if not k.endswith(" for a moment"))
+                if sum(there.values()) < self.least or long < self.least // 2:
+                    found.append(f"{whom} {words} {sum(there.values())} times of {self.least}")
         return found
 
     def follow_pods(self):
@@ -300,8 +301,9 @@ class Churn:
         return "; ".join(wrong + self.missing_faults())
 
     def report(self, seen):
+        settled_s = time.monotonic() - self.began - self.took_s
         counts = ", ".join(f"{n} {what}" for what, n in sorted(self.cluster.counts.items()))
-        print(f"churn: {self.did} changes in {self.took_s:.0f} s, {self.did / self.took_s:.1f} for each second, at rest {self.settled_s:.0f} s later: {counts}; "
+        print(f"churn: {self.did} changes in {self.took_s:.0f} s, {self.did / self.took_s:.1f} for each second, at rest {settled_s:.0f} s later: {counts}; "
               f"{self.cluster.watcher.gains} gains of addresses looked at, {self.cluster.watcher.looks} sweeps; the watcher: {seen}")
 
 
@@ -317,18 +319,16 @@ def main():
         cluster.add_node(name)
     cluster.outside = Outside(cluster.build, cluster.work, PREFIXES, cluster.watcher.inodes, cluster.watcher.asserted)
     threading.Thread(target=cluster.guarded(churn.follow_pods), daemon=True).start()
-    cluster.changes = 0
-    wrong = [churn.run(elected), Rest(churn).settle()]
-    churn.settled_s = time.monotonic() - churn.began - churn.took_s
-    seen = cluster.outside.end()
+    rest = Rest(churn)
+    wrong = [rest.fill()]
+    if not wrong[0]:
+        cluster.changes, cluster.counts = 0, {}
+        wrong += [churn.run(elected), rest.settle()]
+        churn.report(cluster.outside.end())
     wrong = [w for w in wrong + cluster.outside.wrong + cluster.watcher.wrong + cluster.faults if w]
-    churn.report(seen)
     print("\n".join(wrong[:30]))
     cluster.ended.set()
-    for target in [*churn.controllers.values(), *(n.agent for n in cluster.nodes.values())]:
-        target.process.kill()
-    for process in [wires.process, *(n.machine for n in cluster.nodes.values())]:
-        process.kill()
+    cluster.end()
     os._exit(bool(wrong))  # the workers' threads wait for nothing any more
 
 

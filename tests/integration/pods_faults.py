@@ -1,6 +1,7 @@
 """What is done to controllers and agents, by turns: killed, stopped, cut off from the API server, with
-connections that hang and with connections that are reset. The controller is the one that leads, and
-what is done to it lasts until another leads; then it is let go, beside its successor."""
+connections that hang and with connections that are reset. The controller is the one that leads. What
+is done to it lasts until another leads, then it is let go beside its successor; or, of every other stop
+and cut-off, for a moment, and it may go on."""
 import itertools
 import os
 import re
@@ -12,6 +13,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NOBODY_LEADS_S = 90
+IDLE_S = 8  # a leader that has nothing to do is hit too
 WORDS = {"kill": "killed", "stop": "stopped", "hold": "cut off", "reset": "cut off by resets"}
 
 
@@ -76,7 +78,7 @@ class Leader:
 
     def __init__(self, cluster, controllers):
         self.cluster, self.controllers = cluster, controllers
-        self.read, self.names, self.synced = dict.fromkeys(controllers, 0), {}, set()
+        self.read, self.names = dict.fromkeys(controllers, 0), {}
         self.path = f"/apis/coordination.k8s.io/v1/namespaces/{cluster.tables}/leases/staticip-controller"
 
     def identity(self):
@@ -92,14 +94,6 @@ class Leader:
             self.read[name] += len(new)
             for identity in re.findall(rb"leading as (\S+)", new):
                 self.names[identity.decode()] = name
-                self.synced.discard(name)
-            if new.rfind(b" synced: ") > new.rfind(b" leading as "):
-                self.synced.add(name)
-
-    def works(self, name):
-        """It leads and knows everything."""
-        self.learn()
-        return name in self.synced
 
     def look(self):
         """(identity, controller), or None while nobody leads, or nobody that we know."""
@@ -115,16 +109,18 @@ class Faults:
         self.kinds = [k for k in ("kill", "stop") if k in kinds] + ["hold", "reset"] * ("cut" in kinds)
 
     def turns(self):
-        """Each kind in turn: cut-offs, of which there are two, as often as the others."""
+        """(kind, whether for a moment only), each in turn; the two cut-offs are as often as one other."""
         cuts = itertools.cycle([k for k in self.kinds if k in ("hold", "reset")] or [None])
         plain = [k for k in self.kinds if k in ("kill", "stop")]
+        # hold, reset, hold, reset: with two long and two short ones
+        short_stop, short_cut = itertools.cycle([False, True]), itertools.cycle([False, False, True, True])
         while True:
-            around = plain + [next(cuts)]
+            around = [(k, k == "stop" and next(short_stop)) for k in plain] + [(next(cuts), next(short_cut))]
             self.rng.shuffle(around)
-            yield from (k for k in around if k)
+            yield from (turn for turn in around if turn[0])
 
-    def done(self, whom, kind):
-        self.cluster.count(f"{whom} {WORDS[kind]}")
+    def done(self, whom, kind, how=""):
+        self.cluster.count(f"{whom} {WORDS[kind]}{how}")
 
     def wait_for_another(self, leader, identity):
         end = time.monotonic() + NOBODY_LEADS_S
@@ -138,24 +134,32 @@ class Faults:
         return False
 
     def wait_for_leader(self, leader):
-        """(identity, target) of one that leads, most often when it has begun to work; None at the end."""
-        found = None
-        early = self.rng.random() < 0.3
+        """(identity, target) of one that leads; None at the end. Three of ten are hit as soon as they
+        lead, the others when pods run that could not before."""
+        early, found, running = self.rng.random() < 0.3, None, 0
         while not self.ended.wait(0.05):
-            found = leader.look()
-            if found and (early or leader.works(found[1].name)):
-                self.ended.wait(self.rng.uniform(0, 0.5) if early else self.rng.uniform(0.5, 2))
+            now = leader.look()
+            if now and (not found or now[0] != found[0]):
+                found, running, end = now, self.running() + self.rng.randint(1, 5), time.monotonic() + IDLE_S
+            if now and (early or self.running() >= running or time.monotonic() > end):
+                self.ended.wait(self.rng.uniform(0, 1))
                 return found
         return None
 
+    def running(self):
+        return self.cluster.counts.get("running", 0)
+
     def leader_loop(self, leader):
-        for kind in self.turns():
+        for kind, short in self.turns():
             identity, target = self.wait_for_leader(leader) or (None, None)
             if self.ended.is_set():
                 return
             target.begin(kind)
             try:
-                if self.wait_for_another(leader, identity):
+                if short:
+                    self.ended.wait(self.rng.uniform(0.1, 2))
+                    self.done("leader", kind, " for a moment")
+                elif self.wait_for_another(leader, identity):
                     self.done("leader", kind)
                     self.ended.wait(self.rng.choice([0, 0.3, 1]))
             finally:
@@ -163,7 +167,7 @@ class Faults:
 
     def any_loop(self, whom, targets):
         """One of several, chosen anew each time, for a moment or two."""
-        for kind in self.turns():
+        for kind, _ in self.turns():
             if self.ended.wait(self.rng.uniform(0.3, 2)):
                 return
             target = self.rng.choice(targets)

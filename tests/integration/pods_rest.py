@@ -69,6 +69,13 @@ class Rest:
             time.sleep(0.3)
         return f"not {what} in {seconds} s: {words[:6000]}"
 
+    def fill(self):
+        """"" or what is wrong: a pod for each slot, all of which must have their addresses."""
+        for slot in self.churn.slots:
+            self.churn.bind(self.churn.create(slot))
+        return (self.must_become("whole", self.not_yet_whole, WHOLE_S)
+                or self.cluster.outside.must_see({a for addresses in self.wanted().values() for a in addresses}))
+
     def settle(self):
         """"" or what is wrong: silent, then empty, then whole."""
         wrong = self.must_become("silent", self.not_yet_silent, SILENT_S)
@@ -79,7 +86,4 @@ class Rest:
         wrong = self.must_become("empty", self.not_yet_empty, EMPTY_S)
         if wrong:
             return wrong
-        for slot in self.churn.slots:
-            self.churn.bind(self.churn.create(slot))
-        return (self.must_become("whole", self.not_yet_whole, WHOLE_S)
-                or self.cluster.outside.must_see({a for addresses in self.wanted().values() for a in addresses}))
+        return self.fill()

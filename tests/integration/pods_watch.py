@@ -1,5 +1,6 @@
 """The independent watcher (tests/watcher) beside the simulated nodes: a program that shares nothing with
 us, looks into all sandboxes by itself, and says what address is in two of them."""
+import os
 import re
 import subprocess
 import threading
@@ -13,9 +14,12 @@ class Outside:
     declared gone, whose addresses may be another's."""
 
     def __init__(self, build, work, prefixes, inodes, asserted):
+        self.pid_file = f"{work}/watcher.pid"  # for who ends what a test that failed has left
         self.state, self.inodes, self.asserted, self.wrong, self.last = f"{work}/watcher.state", inodes, asserted, [], ""
         self.process = subprocess.Popen([f"{build}/tests/watcher/watcher", "--mounted", f"--nodes={work}/machine-*.pid", f"--state={self.state}", *prefixes],
                                         stdout=subprocess.PIPE, text=True)
+        with open(self.pid_file, "w") as out:
+            out.write(f"{self.process.pid}\n")
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
 
@@ -57,4 +61,5 @@ class Outside:
         self.process.terminate()
         self.process.wait(30)
         self.thread.join(30)
+        os.unlink(self.pid_file)
         return self.last.split(" end: ")[-1]
