@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/hash.h"
 #include "core/mem.h"
 #include "table/json.h"
 #include "table/key.h"
 
-enum { BLOCK_BITS = 6 };
+enum { BLOCK_BITS = 6, SUMMARY_HOLDERS = 3, SUMMARY_MAX = 2048 };
 
 void
 held_release(struct held *held)
@@ -180,6 +181,24 @@ encode_held(const struct held *held)
 	return object;
 }
 
+/* Columns show one value, never a list: so what people read of a block is a sentence, as
+ * for a Service's endpoints. */
+static void
+put_summary(struct json_object *spec, const struct held *entries, unsigned count)
+{
+	scoped_buf text = buf_make(SUMMARY_MAX);
+	char address[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < count && i < SUMMARY_HOLDERS; i++)
+		(void)buf_print(&text, "%s%s %s%s%s", i ? ", " : "",
+		    ip_print(&entries[i].ip, address), entries[i].pod,
+		    entries[i].node ? " on " : "", entries[i].node ? entries[i].node : "");
+	if (count > SUMMARY_HOLDERS)
+		(void)buf_print(&text, " + %u more", count - SUMMARY_HOLDERS);
+	if (count)
+		json_put_text(spec, "summary", buf_string(&text));
+}
+
 struct json_object *
 block_encode(const struct block *block, const struct held *entries, unsigned count)
 {
@@ -198,6 +217,7 @@ block_encode(const struct block *block, const struct held *entries, unsigned cou
 	for (unsigned i = 0; i < count; i++)
 		json_object_array_add(list, encode_held(&entries[i]));
 	json_object_object_add(spec, "entries", list);
+	put_summary(spec, entries, count);
 	json_object_object_add(object, "spec", spec);
 	return object;
 }

@@ -52,6 +52,73 @@ accepted_is() { [ "$(spec '.status.conditions[] | select(.type=="Accepted") | .s
 	tail -n 1 "$WORK/columns" | grep -E '^a +podnet +Pod/p +10\.80\.0\.1 +1 +0 +0 +False +'
 }
 
+# cell FILE COLUMN [ROW]: what stands below that word of the header, as a person reads it.
+cell() {
+	awk -v column="$2" -v row="${3:-1}" 'NR == 1 {
+			from = match($0, "(^| )" column "( |$)"); if (!from) exit 1
+			if (from > 1) from++
+			width = length($0); rest = substr($0, from + length(column))
+			if (match(rest, /[A-Z]/)) width = length(column) + RSTART - 1
+		}
+		NR == row + 1 { text = substr($0, from, width); gsub(/^ +| +$/, "", text); print text }' "$1"
+}
+# cells FILE COLUMN=VALUE...
+cells() {
+	local pair is
+	for pair in "${@:2}"; do
+		is=$(cell "$1" "${pair%%=*}") || { echo "no column ${pair%%=*}"; cat "$1"; return 1; }
+		[ "$is" = "${pair#*=}" ] || { echo "${pair%%=*} is $is, not ${pair#*=}:"; cat "$1"; return 1; }
+	done
+}
+see() { kubectl get "$@" >"$WORK/columns"; }
+granted() { [ "$(kubectl get staticipnode n1 -o 'jsonpath={.spec.rows[*].state}')" = "Granted Granted" ]; }
+node_says() { see sipnode n1 && cells "$WORK/columns" "$@"; }
+
+# Goal: the ledger and the nodes can be read without -o yaml: who has which address, which
+# agent has not answered, and whose end it waits for.
+@test "the columns of blocks and nodes tell who has which address, and what a node has not given back" {
+	fresh ledger-columns
+	kubectl apply -f - >/dev/null <<<'{apiVersion: v1, kind: Node, metadata: {name: n1}}'
+	start_controller
+	start_agent n1
+	kubectl apply -f - >/dev/null <<-EOA
+		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: a, namespace: $NS},
+		 spec: {network: podnet, targetRef: {kind: Pod, name: p}, addresses: [{ips: [10.80.0.1/24, "fd80::1/64"]}]}}
+		---
+		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: b, namespace: $NS},
+		 spec: {network: podnet, interface: net1, targetRef: {kind: Pod, name: p}, addresses: [{ips: [10.80.0.2/24]}]}}
+		---
+		{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: $NS}, spec: {nodeName: n1, containers: [{name: c, image: c}]}}
+	EOA
+	wait_until 20 granted
+	uid=$(kubectl get pod -n "$NS" p -o 'jsonpath={.metadata.uid}')
+	for block in 10.80.0.0/26 fd80::/122; do
+		name=$(kubectl get sipblock -o json | jq -r --arg cidr "$block" '.items[] | select(.spec.cidr == $cidr) | .metadata.name')
+		see sipblock "$name"
+		head -n 1 "$WORK/columns" | grep -E '^NAME +DOMAIN +CIDR +HOLDERS +AGE$'
+		cells "$WORK/columns" "NAME=$name" DOMAIN=network/podnet "CIDR=$block"
+	done
+	cells "$WORK/columns" "HOLDERS=fd80::1 $NS/p on n1"
+	see sipblock "$(kubectl get sipblock -o json | jq -r '.items[] | select(.spec.cidr == "10.80.0.0/26") | .metadata.name')"
+	cells "$WORK/columns" "HOLDERS=10.80.0.1 $NS/p on n1, 10.80.0.2 $NS/p on n1"
+	# the node: what it was told last, and what it has answered
+	serial=$(kubectl get staticipnode n1 -o 'jsonpath={.spec.serial}')
+	wait_until 10 node_says READY=True "SERIAL=$serial" "ANSWERED=$serial" BUSY=[] ATTACHMENTS=0
+	head -n 1 "$WORK/columns" | grep -E '^NAME +READY +SERIAL +ANSWERED +BUSY +ATTACHMENTS +AGE$'
+	plugin ADD "$uid" >/dev/null
+	wait_until 10 node_says BUSY=[] ATTACHMENTS=1
+	kubectl delete pod -n "$NS" p --force --grace-period=0 >/dev/null 2>&1
+	wait_until 10 node_says "BUSY=[\"$uid\"]" ATTACHMENTS=1
+	# an agent that does not answer is seen by its number
+	kill_it KILL agent-n1
+	plugin DEL "$uid"
+	kubectl apply -f - >/dev/null <<<"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: $NS}, spec: {nodeName: n1, containers: [{name: c, image: c}]}}"
+	answered=$(kubectl get staticipnode n1 -o 'jsonpath={.status.answer.serial}')
+	behind() { node_says "ANSWERED=$answered" && [ "$(cell "$WORK/columns" SERIAL)" -gt "$answered" ]; }
+	wait_until 10 behind
+	kubectl delete pod -n "$NS" p --force --grace-period=0 >/dev/null 2>&1
+}
+
 # plugin VERB UID: for pod p on node n1, with a wait of one second.
 plugin() {
 	unshare --mount bash -c '

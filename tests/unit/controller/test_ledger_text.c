@@ -161,7 +161,8 @@ what_is_written_reads_back_the_same_in_the_order_of_addresses(void **state)
 	    "{\"domain\":\"network/net\",\"cidr\":\"fec0::/122\",\"entries\":["
 	    "{\"address\":\"fec0::1\",\"uid\":\"u1\",\"pod\":\"ns/a\"},"
 	    "{\"address\":\"fec0::a\",\"uid\":\"u2\",\"pod\":\"ns/b\",\"node\":\"n1\","
-	    "\"nodeUID\":\"m1\",\"allocation\":\"ns/ex\",\"since\":\"2026-11-21T15:00:00Z\"}]}";
+	    "\"nodeUID\":\"m1\",\"allocation\":\"ns/ex\",\"since\":\"2026-11-21T15:00:00Z\"}],"
+	    "\"summary\":\"fec0::1 ns/a, fec0::a ns/b on n1\"}";
 	static const char turned[] =
 	    "{\"domain\":\"network/net\",\"cidr\":\"fec0::/122\",\"entries\":["
 	    "{\"address\":\"fec0::a\",\"uid\":\"u2\",\"pod\":\"ns/b\",\"node\":\"n1\","
@@ -188,6 +189,31 @@ what_is_written_reads_back_the_same_in_the_order_of_addresses(void **state)
 	mem_free(text.domain);
 }
 
+static void
+people_read_the_first_three_holders_and_how_many_there_are_beside_them(void **state)
+{
+	char pod[] = "ns/a", node[] = "n1", name[] = "b", domain[] = "network/net";
+	const struct held entries[] = {{.ip = ip("10.0.0.1"), .pod = pod, .node = node},
+	    {.ip = ip("10.0.0.2"), .pod = pod}, {.ip = ip("10.0.0.3"), .pod = pod},
+	    {.ip = ip("10.0.0.4"), .pod = pod}, {.ip = ip("10.0.0.5"), .pod = pod}};
+	static const char *const summaries[] = {NULL, "10.0.0.1 ns/a on n1",
+	    "10.0.0.1 ns/a on n1, 10.0.0.2 ns/a",
+	    "10.0.0.1 ns/a on n1, 10.0.0.2 ns/a, 10.0.0.3 ns/a",
+	    "10.0.0.1 ns/a on n1, 10.0.0.2 ns/a, 10.0.0.3 ns/a + 1 more",
+	    "10.0.0.1 ns/a on n1, 10.0.0.2 ns/a, 10.0.0.3 ns/a + 2 more"};
+	const struct block block = {.name = name, .domain = domain, .cidr = block_cidr(&entries[0].ip)};
+
+	(void)state;
+	for (unsigned count = 0; count <= 5; count++) {
+		scoped_json *object = block_encode(&block, entries, count);
+		const char *is = json_path_text(object, "spec.summary");
+		if (count == 0)
+			assert_null(is);
+		else
+			assert_string_equal(is, summaries[count]);
+	}
+}
+
 int
 main(void)
 {
@@ -197,6 +223,7 @@ main(void)
 	    cmocka_unit_test(domains_that_look_the_same_in_a_name_have_different_blocks),
 	    cmocka_unit_test(what_is_no_block_is_refused_with_its_name_and_a_reason),
 	    cmocka_unit_test(what_is_written_reads_back_the_same_in_the_order_of_addresses),
+	    cmocka_unit_test(people_read_the_first_three_holders_and_how_many_there_are_beside_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
