@@ -16,6 +16,37 @@ holders_watches(
 }
 
 static void
+count_busy(void *cookie, const struct stored *stored)
+{
+	size_t *count = cookie;
+
+	*count += stored->busy;
+}
+
+/* Those that are dirty for something that may wait are no queue. */
+static void
+count_touched(void *item, void *cookie)
+{
+	const struct desk *desk = item;
+	const struct stored *node = store_find(desk->holders->nodes, desk->name);
+	size_t *count = cookie;
+
+	*count += desk->touched && !(node && node->busy);
+}
+
+struct holders_queues
+holders_queues(const struct holders *holders)
+{
+	struct holders_queues queues = {.pods = holders->work.count,
+	    .blocks = holders->dirty_blocks.count};
+
+	store_each(holders->blocks, count_busy, &queues.blocks);
+	store_each(holders->nodes, count_busy, &queues.nodes);
+	tree_walk(&holders->dirty_desks, count_touched, &queues.nodes);
+	return queues;
+}
+
+static void
 measure_pods(const struct holders_counts *counts, struct metrics *metrics)
 {
 	static const struct {

@@ -128,6 +128,28 @@ measure_publisher(const struct publisher *publisher, struct metrics *metrics)
 	    (double)stats.restored);
 }
 
+/* ---- what is to be done ----------------------------------------------------- */
+
+static void
+measure_queues(const struct controller_parts *parts, struct metrics *metrics)
+{
+	struct holders_queues holders = holders_queues(parts->holders);
+	struct publisher_stats publisher = publisher_stats(parts->publisher);
+	unsigned tables = publisher.calls;
+
+	for (unsigned i = 0; i < tables_buckets(parts->tables); i++)
+		tables += tables_dirty(parts->tables, i);
+	metrics_family(metrics, "staticip_queue_depth", METRIC_GAUGE,
+	    "What waits for the controller, by kind: allocations to be decided about or reported, pods "
+	    "to be settled; tables, ledger blocks and StaticIPNodes with a call to be made, under way, "
+	    "or to be made again after a failure.");
+	metrics_value(metrics, (double)parts->world->work.count, "queue", "allocations", NULL);
+	metrics_value(metrics, (double)holders.pods, "queue", "pods", NULL);
+	metrics_value(metrics, tables, "queue", "tables", NULL);
+	metrics_value(metrics, (double)holders.blocks, "queue", "blocks", NULL);
+	metrics_value(metrics, (double)holders.nodes, "queue", "nodes", NULL);
+}
+
 void
 controller_metrics(const struct controller *controller, struct metrics *metrics)
 {
@@ -146,6 +168,7 @@ controller_metrics(const struct controller *controller, struct metrics *metrics)
 	measure_allocations(parts.world, metrics);
 	measure_tables(parts.tables, metrics);
 	measure_publisher(parts.publisher, metrics);
+	measure_queues(&parts, metrics);
 	holders_metrics(parts.holders, metrics);
 }
 

@@ -2,7 +2,11 @@
 # /livez, /readyz and /metrics of controller and agent, and who tries to hold them up.
 
 setup() { load lib.bash; }
-teardown() { crowd_ends; stop_all; }
+teardown() {
+	crowd_ends
+	stop_all
+	kubectl delete validatingadmissionpolicybindings,validatingadmissionpolicies --all >/dev/null 2>&1 || true
+}
 
 H=10480 # the controller's; its metrics on the next, then the agent's two
 
@@ -164,6 +168,56 @@ serial_answered() {
 	local serial
 	serial=$(kubectl get staticipnode n1 -o json | jq -er 'select(.spec.rows[0].state == "Granted") | .spec.serial') || return 1
 	value_is "$serial" "$AGENT" staticip_node_answer_serial
+}
+
+# denied RESOURCES: nobody writes these cluster-scoped objects, until allowed RESOURCES.
+denied() {
+	kubectl apply -f - >/dev/null <<-EOP
+		{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: no-$1}, spec: {failurePolicy: Fail,
+		 matchConstraints: {resourceRules: [{apiGroups: [staticip.dev], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [$1]}]},
+		 validations: [{expression: "false", message: "no $1 today"}]}}
+		---
+		{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding, metadata: {name: no-$1},
+		 spec: {policyName: no-$1, validationActions: [Deny]}}
+	EOP
+	wait_until 20 is_denied "$1"
+}
+is_denied() {
+	local object='kind: StaticIPBlock, spec: {domain: network/tried, cidr: 10.0.0.0/26}' out
+	[ "$1" != staticipnodes ] || object='kind: StaticIPNode, spec: {epoch: e, serial: 1}'
+	out=$(kubectl create --dry-run=server -f - 2>&1 <<<"{apiVersion: staticip.dev/v1alpha1, metadata: {name: tried}, $object}") || true
+	grep "no $1 today" <<<"$out" || { echo "$out"; return 1; }
+}
+allowed() { kubectl delete validatingadmissionpolicybinding,validatingadmissionpolicy "no-$1" >/dev/null; }
+queues() { local queue; for queue in allocations pods tables blocks nodes; do value $CONTROLLER staticip_queue_depth queue=$queue; done | xargs; }
+queues_are() { [ "$(queues)" = "$1" ] || { echo "queues (allocations, pods, tables, blocks, nodes) are $(queues), not $1"; return 1; }; }
+
+@test "what waits for the controller is counted by its queue" {
+	fresh queues
+	denied staticipnodes
+	denied staticipblocks
+	start_both
+	wait_until 20 is 200 $CONTROLLER/readyz
+	wait_until 20 queues_are "0 0 0 0 0"
+	kubectl apply -f - >/dev/null <<-EOA
+		{apiVersion: v1, kind: Node, metadata: {name: n1}}
+		---
+		{apiVersion: staticip.dev/v1alpha1, kind: StaticIPAllocation, metadata: {name: c, namespace: $NS},
+		 spec: {network: podnet, targetRef: {kind: Pod, name: c}, addresses: [{ips: [10.80.3.77/24]}]}}
+		---
+		{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: $NS}, spec: {nodeName: n1, containers: [{name: c, image: c}]}}
+	EOA
+	wait_until 20 queues_are "0 0 0 1 1"
+	value_is 0 $CONTROLLER staticip_ledger_entries
+	allowed staticipblocks
+	# the entry is there, and the node cannot be told
+	wait_until 30 queues_are "0 0 0 0 1"
+	value_is 1 $CONTROLLER staticip_ledger_entries
+	allowed staticipnodes
+	wait_until 30 queues_are "0 0 0 0 0"
+	wait_until 20 value_is 1 $CONTROLLER staticip_holder_pods state=granted
+	kubectl delete pod -n "$NS" c --force --grace-period 0 >/dev/null 2>&1
+	kubectl delete node n1 >/dev/null
 }
 
 @test "a refused table is counted by its rule" {
