@@ -23,6 +23,7 @@ teardown() {
 # its successor is on the near one. $old is the UID of the first.
 lose_holder() {
 	one_on "$far" "${@:2}"
+	began=$(date +%s)
 	old=$(uid_of db-0)
 	only_node "$near"
 	"$1" "$far"
@@ -67,22 +68,52 @@ overlap_is_over() {
 
 # ---- held, and what releases --------------------------------------------------------------
 
-@test "DC-02, DC-11: a node is cut off: its pod's addresses are held, and free when it is back" {
+# What would release a holder that is lost, each as a trial only.
+dry_runs() {
+	kubectl annotate --dry-run=server staticipnode "n$far" "staticip.dev/release=$old"
+	kubectl taint --dry-run=server node "n$far" node.kubernetes.io/out-of-service=nodeshutdown:NoExecute
+	kubectl delete --dry-run=server node "n$far"
+	kubectl delete --dry-run=server staticipnode "n$far"
+	k patch --dry-run=server staticipallocation db --type merge -p '{"spec":{"onNodeFailure":"AfterGrace","graceSeconds":60}}'
+	k delete --dry-run=server pod db-0 --force --grace-period=0
+	k delete --dry-run=server staticipallocation db
+	single thief "$V4.40" "n$near" | k create --dry-run=server -f -
+} >/dev/null
+
+@test "DC-02, DC-11, DC-15: a node is cut off: its pod's addresses are held, also against dry runs, and free when it is back" {
+	local answered asserted shakes
 	lose_holder cut_off
+	held_by_lost "$ways"
+	hold_is_measured "$NS/db-0" "$old" "n$far" "free when it is back and its agent answers" "$began"
+	dry_runs
 	held_by_lost "$ways"
 	held_on_node db-0 "$V4.40" "$NS/db-0" "$old"
 	zombie=$(sandbox "$far" db-0)
 	zombie_has_addresses "$V4.40/16 $V6:40/64"
+	answered=$(measured staticip_releases_total proof=Answered) shakes=$(measured staticip_handshake_seconds_count)
+	asserted=$(by_assertion)
 	join "$far"
 	settled_pod db-0 "$V4.40" "$V6:40"
 	wait_until 20 state_is "n$far" "$old" ""
+	hold_is_over "$old"
+	[ "$(measured staticip_releases_total proof=Answered)" -gt "$answered" ] || fail "staticip_releases_total proof=Answered did not grow from $answered"
+	[ "$(measured staticip_handshake_seconds_count)" -gt "$shakes" ] || fail "staticip_handshake_seconds_count did not grow from $shakes"
+	equal "releases by assertion" "$(by_assertion)" "$asserted"
+}
+by_assertion() {
+	local proof
+	for proof in OutOfService NodeGone AfterGrace Released; do measured staticip_releases_total proof=$proof; done | xargs
 }
 
 @test "DC-07: a node that is off and out of service releases its pods' addresses" {
+	local before
 	lose_holder lose
 	held_by_lost "$ways"
+	before=$(measured staticip_releases_total proof=OutOfService)
 	out_of_service "$far"
 	settled_pod db-0 "$V4.40" "$V6:40"
+	equal "releases by proof OutOfService" "$(measured staticip_releases_total proof=OutOfService)" $((before + 1))
+	hold_is_over "$old"
 	wait_event "n$far" "AddressesReleased: the addresses of pod $NS/db-0 \(UID $old\) pass on without this node's answer: OutOfService" default
 	equal "silence" "$(kubectl get staticipnode "n$far" -o json | jq -r --arg uid "$old" '.spec.revoked[] | select(.uid == $uid) | .silence')" true
 	cluster start-node "$far"

@@ -37,9 +37,11 @@ nothing_revoked() { equal "revocations on $1" "$(kubectl get staticipnode "$1" -
 # ---- waiting ------------------------------------------------------------------------
 
 # held POD ADDRESS HOLDER UID NODE WAY-OUT: the pod waits, and an event says for whom, since
-# when, and what frees the address; it stays so.
+# when, and what frees the address; so does its allocation, when the holder is over and nobody
+# has answered for it; it stays so.
 held() {
 	wait_until "$PATIENCE" told_all "$@"
+	[[ $6 == "it is free when "* ]] || wait_until "$PATIENCE" condition_tells_all "$@"
 	contains "kubectl describe pod $1" "$(k describe pod "$1")" "AddressHeld .*$2 is held by pod $3"
 	wait_until 10 state_is "$(node_of "$1")" "$(uid_of "$1")" Held
 	sleep 3
@@ -51,6 +53,15 @@ told_all() {
 	local said part
 	said=$(events "$1" | grep "^AddressHeld: $2 is held by pod $3 " | grep "$4" | tail -n 1) || { fail "no event says it of $1: $(events "$1")"; return 1; }
 	for part in "since [0-9]{4}-[0-9TZ:-]+" "node $5" "$6"; do contains "the event of $1" "$said" "$part" || return 1; done
+}
+# The allocation has the name of the pod, or of its StatefulSet of one.
+condition_tells_all() {
+	local said part
+	said=$(condition "${1%-0}" Ready) || { fail "no condition of ${1%-0}"; return 1; }
+	for part in "^False AddressHeld: entry 0: $2 is held by pod $3 since [0-9]{4}-[0-9TZ:-]+; " "$4" "node $5" "$6"; do
+		contains "condition Ready of ${1%-0}" "$said" "$part" || return 1
+	done
+	equal "entries of ${1%-0} that are held" "$(k get staticipallocation "${1%-0}" -o 'jsonpath={.status.held}')" 1
 }
 # held_on_node POD ADDRESS HOLDER UID: the plugin's own words, after its wait of 15 s: what the
 # container runtime reports.
@@ -78,6 +89,31 @@ only_node() {
 	kubectl cordon "n$((3 - $1))" >/dev/null
 }
 force_delete() { k delete pod "$1" --force --grace-period=0 >/dev/null 2>&1; }
+
+# ---- what the controller measures -----------------------------------------------------
+
+# /metrics of the controller that leads. A node's own network has it, also that of one that is cut off.
+leader_metrics() {
+	local i text
+	for i in 1 2; do
+		text=$(in_node "$i" timeout 5 busybox wget -q -O - http://127.0.0.1:10470/metrics 2>/dev/null) || continue
+		! grep -qx 'staticip_leader 1' <<<"$text" || { echo "$text"; return; }
+	done
+	fail "no controller leads"
+}
+# measured NAME [LABEL=VALUE...]
+measured() { leader_metrics | python3 "$REPO/tests/integration/metrics.py" "$@"; }
+# hold_of UID: its sample, as one line.
+hold_of() { leader_metrics | grep '^staticip_hold_timestamp_seconds{' | grep -F "uid=\"$1\"" || true; }
+# hold_is_measured HOLDER UID NODE WAY-OUT SINCE: no earlier than SINCE (Unix time), nor in the future.
+hold_is_measured() {
+	local line since
+	line=$(hold_of "$2")
+	contains "the measured hold of $1" "$line" "pod=\"$1\",uid=\"$2\",node=\"$3\",words=\"[^\"]*$4" || return 1
+	since=$(awk '{printf "%d", $NF}' <<<"$line")
+	[ "$since" -ge $(($5 - 1)) ] && [ "$since" -le $(($(date +%s) + 1)) ] || fail "the hold of $1 is since $since, and began after $5"
+}
+hold_is_over() { equal "the measured hold of $1" "$(hold_of "$1")" ""; }
 
 # ---- one node's faults -----------------------------------------------------------------
 
