@@ -14,6 +14,7 @@
 #   kill-node I, start-node I the two halves of it
 #   cut-node I, join-node I   take the node off the API server's network, and back
 #   cut-pods I                take its pods off the underlay; join-node brings them back, too
+#   join-api I, join-pods I   the two halves of join-node
 #   delete-node I             the machine is gone, and its Node object
 #   replace-node I            and another machine takes its name, with empty disks
 #   stop-kubelet I, start-kubelet I, stop-containerd I, start-containerd I
@@ -295,6 +296,8 @@ reboot-node) need_node "${1:-}"; kill_node "$1"; boot_again "$1" ;;
 cut-node) need_node "${1:-}"; ip link set "sip-b$1" down ;;
 cut-pods) need_node "${1:-}"; ip link set "sip-u$1" down ;;
 join-node) need_node "${1:-}"; ip link set "sip-u$1" up; ip link set "sip-b$1" up ;;
+join-api) need_node "${1:-}"; ip link set "sip-b$1" up ;;
+join-pods) need_node "${1:-}"; ip link set "sip-u$1" up ;;
 stop-kubelet) need_node "${1:-}"; stop "kubelet-n$1" "${SIGNAL:-KILL}" ;;
 start-kubelet) need_node "${1:-}"; start_kubelet "$1" ;;
 stop-containerd) need_node "${1:-}"; stop "containerd-n$1" "${SIGNAL:-KILL}" ;;

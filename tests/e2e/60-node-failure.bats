@@ -12,6 +12,7 @@ setup() {
 	pick_nodes
 }
 teardown() {
+	[ -z "${WIRE:-}" ] || kill "$WIRE" 2>/dev/null || true
 	mend_nodes
 	controller_as_it_was
 	drop_namespace
@@ -53,10 +54,44 @@ overlap_is_seen() {
 }
 contains_overlap() { contains "what the watcher said of $1" "$(overlaps_of "$1")" "duplicate"; }
 alone_in() { equal "namespaces with $1" "$(awk -v a="$1" '$1 == a && $3 != 0' "$WATCHER_STATE" | wc -l)" 1; }
-# On the wire: the MACs that answer for the IPv4 address.
-answering() { busybox arping -b -c 3 -w 4 -I sip-ul "$1" | sed -nE 's/.*reply from .*\[([0-9a-fA-F:]+)\].*/\L\1/p' | sort -u | xargs; }
+# ---- on the wire --------------------------------------------------------------------------
+
 mac_of() { in_pod "$1" cat /sys/class/net/eth0/address; }
-only_new_answers() { equal "who answers for $V4.40" "$(answering "$V4.40")" "$(mac_of db-0)"; }
+mac_of_zombie() { in_node "$far" nsenter -t "${zombie##* }" -n ip -o link show eth0 | sed -nE 's/.*link\/ether ([0-9a-f:]+).*/\1/p'; }
+# listen ADDRESS...: from now on, who claims these, by ARP and neighbour discovery, asked ten times a second.
+listen() {
+	listen_no_more
+	python3 "$REPO/tests/e2e/wire.py" sip-ul "$@" >"$BATS_TEST_TMPDIR/wire" 2>"$BATS_TEST_TMPDIR/wire.err" 3>&- 4>&- &
+	WIRE=$!
+}
+listen_no_more() {
+	[ -n "${WIRE:-}" ] || return 0
+	kill "$WIRE" || fail "the listener has ended: $(<"$BATS_TEST_TMPDIR/wire.err")"
+	WIRE=
+}
+heard() { grep -c "^$1 " "$BATS_TEST_TMPDIR/wire" || true; }
+heard_more() { [ "$(heard "$1")" -gt "$2" ] || fail "$1 was claimed $(heard "$1") times: $(<"$BATS_TEST_TMPDIR/wire.err")"; }
+# keep_hearing N ADDRESS...: each is claimed N times more.
+keep_hearing() {
+	local address before
+	for address in "${@:2}"; do
+		before=$(heard "$address")
+		wait_until 15 heard_more "$address" $((before + $1)) || return 1
+	done
+}
+# claimed_by MAC ADDRESS...: all that was heard, since listen, of these.
+claimed_by() {
+	local address
+	for address in "${@:2}"; do
+		equal "who claims $address" "$(sed -n "s/^$address //p" "$BATS_TEST_TMPDIR/wire" | sort -u | xargs)" "$1" || return 1
+	done
+}
+only_new_answers() {
+	listen "$V4.40" "$V6:40"
+	keep_hearing 10 "$V4.40" "$V6:40"
+	listen_no_more
+	claimed_by "$(mac_of db-0)" "$V4.40" "$V6:40"
+}
 # After the node is back: the addresses are in one pod again, the new one.
 overlap_is_over() {
 	wait_until 30 alone_in "$V4.40"
@@ -122,30 +157,64 @@ by_assertion() {
 	settled_pod db-0 "$V4.40" "$V6:40"
 }
 
-# Goal: the operator was wrong, the node only was cut off. Nobody meets its pod there; when the
-# node is back, its agent takes the addresses off, with the old pod alive.
-@test "DC-17: a node that was released and returns with the old pod alive cuts it off" {
+# The operator was wrong, the node only was cut off. Its pod lives, with its addresses; the kubelet
+# would remove it: the agent is to be first. The successor runs, and nobody meets the old one.
+released_in_error() {
 	lose_holder cut_off
 	cluster cut-pods "$far"
 	zombie=$(sandbox "$far" db-0)
-	# The kubelet would remove the pod: the agent is to be first.
 	cluster stop-kubelet "$far"
 	zombie_has_addresses "$V4.40/16 $V6:40/64"
 	kubectl annotate staticipnode "n$far" "staticip.dev/release=$old" >/dev/null
 	running db-0 40
 	wait_until 10 has_addresses db-0 "$V4.40/16" "$V6:40/64"
+	differ "MAC of the new pod and of the old one" "$(mac_of db-0)" "$(mac_of_zombie)"
 	overlap_is_seen
-	only_new_answers
-	cluster join-node "$far"
-	overlap_is_over
-	kill -0 "${zombie##* }"
-	wait_event "n$far" "AddressCutOff: cut off $V4.40, $V6:40 of .*given to another pod while this node did not answer" default
+}
+cut_off_is_told() { wait_event "n$far" "AddressCutOff: cut off $V4.40, $V6:40 of .*given to another pod while this node did not answer" default; }
+returned() {
 	contains "busy on n$far" "$(kubectl get staticipnode "n$far" -o 'jsonpath={.status.answer.busy[*]}')" "$old"
-	only_new_answers
 	cluster start-kubelet "$far"
 	wait_until 60 node_is "$far" True
 	wait_until 60 state_is "n$far" "$old" ""
 	settled_pod db-0 "$V4.40" "$V6:40"
+}
+
+# Goal: the agent cuts the old pod off as soon as it hears of it. So whoever brings the API server's
+# network back before the pods' sees no trace of it: the new pod's MAC is the only one, before,
+# during and after the return. Another pod of the node shows that it did return.
+@test "DC-17: a node that was released returns with the old pod alive, and hears of it first: the old pod is never on the wire" {
+	local mate
+	{ allocation mate Pod/mate <<<"addresses: [{ips: [$V4.5/16, '$V6:5/64']}]"; a_pod mate "n$far"; } | apply
+	settled_pod mate "$V4.5" "$V6:5"
+	mate=$(mac_of mate)
+	released_in_error
+	listen "$V4.40" "$V6:40" "$V4.5" "$V6:5"
+	keep_hearing 5 "$V4.40" "$V6:40"
+	cluster join-api "$far"
+	cut_off_is_told
+	overlap_is_over
+	kill -0 "${zombie##* }"
+	equal "how often a pod of n$far was heard" "$(heard "$V4.5") $(heard "$V6:5")" "0 0"
+	cluster join-pods "$far"
+	keep_hearing 10 "$V4.5" "$V6:5" "$V4.40" "$V6:40"
+	listen_no_more
+	claimed_by "$(mac_of db-0)" "$V4.40" "$V6:40"
+	claimed_by "$mate" "$V4.5" "$V6:5"
+	returned
+}
+
+# Goal: where both networks come back at once, nobody can keep a machine that has not heard yet
+# from being as it was. Promised is: from the agent's word on, only the new pod answers.
+@test "DC-17: a node that was released and returns with the old pod alive cuts it off" {
+	released_in_error
+	only_new_answers
+	cluster join-node "$far"
+	cut_off_is_told
+	overlap_is_over
+	kill -0 "${zombie##* }"
+	only_new_answers
+	returned
 }
 
 # single NAME ADDRESS NODE [LINE-OF-SPEC...]: a bare pod and its allocation.
