@@ -110,6 +110,22 @@ from_pod() {
 	equal "phase of first" "$(k get pod first -o 'jsonpath={.status.phase}')" Succeeded
 }
 
+# Goal: completion of a StatefulSet's pod. Its containers always start again, so what ends it is a
+# deadline; then its phase is Failed, and its set replaces it.
+@test "a StatefulSet's pod that has failed hands its addresses to its successor on another node" {
+	local old
+	one_on 1
+	old=$(uid_of db-0)
+	only_node 2
+	k patch pod db-0 -p '{"spec":{"activeDeadlineSeconds":1}}' >/dev/null
+	another_pod db-0 "$old" 40
+	wait_event db-0 '(^|'$'\n'')DeadlineExceeded: '
+	wait_event db 'SuccessfulDelete: Delete Pod db-0 in StatefulSet db'
+	settled_pod db-0 "$V4.40" "$V6:40"
+	equal "node of db-0" "$(node_of db-0)" n2
+	wait_until 20 state_is n1 "$old" ""
+}
+
 # Goal: the grant is on the node; a sandbox of the same pod needs nobody's word again.
 @test "a sandbox that is killed comes back without controller and agent" {
 	local uid node
@@ -169,6 +185,9 @@ busy_with() { contains "busy on n$1" "$(kubectl get staticipnode "n$1" -o 'jsonp
 
 host_pod() { a_pod "$1" n1 | sed 's/nodeName: n1/&\n  hostNetwork: true/'; }
 
+# The predecessor stood in the way of every pod that was made, and so needed a list of namespaces
+# to let pass. Nothing of ours does (no webhook; the plugin asks the node's tables only), so there is no
+# such list: a namespace takes part by having allocations, which is a matter of RBAC.
 @test "DC-01, DC-03: a pod that no allocation names is not touched, in kube-system or elsewhere" {
 	local uid
 	from_pod | apply
@@ -179,7 +198,8 @@ host_pod() { a_pod "$1" n1 | sed 's/nodeName: n1/&\n  hostNetwork: true/'; }
 	kubectl -n kube-system wait --for=condition=Ready "pod/plain-$NS" --timeout=30s >/dev/null
 	uid=$(uid_of plain)
 	state_is n1 "$uid" ""
-	lacks "the ledger" "$(kubectl get staticipblocks -o json)" "$uid|plain"
+	lacks "the ledger" "$(kubectl get staticipblocks -o json)" "$uid|plain|kube-system|$SYSTEM"
+	lacks "what the nodes are told" "$(kubectl get staticipnodes -o json)" "$uid|plain|kube-system/|$SYSTEM/"
 	kubectl -n kube-system delete pod "plain-$NS" --wait=false >/dev/null
 }
 
@@ -211,7 +231,25 @@ host_pod() { a_pod "$1" n1 | sed 's/nodeName: n1/&\n  hostNetwork: true/'; }
 	settled_pod second "$V4.7" "$V6:7"
 }
 
-@test "DC-09: a pod with an allocation for another of its interfaces has that for eth0" {
+dynamic() { sed "s/{name: $1}/&\n  annotations: {danm.k8s.io\/interfaces: '[{\"network\": \"podnet\", \"ip\": \"dynamic\"}]'}/; s/metadata: {name: $1}/metadata:\n  name: $1/"; }
+
+# What "dynamic" asked for, an address of anybody's choice, is here a pod without an allocation: it
+# gets nothing of ours, and the annotation means nothing with and without one.
+@test "DC-09: a pod whose annotation asks for one dynamic interface: no effect" {
+	local uid before
+	before=$(system_pods controller; system_pods agent)
+	from_pod | dynamic first | apply
+	host_pod plain | dynamic plain | apply
+	contains "annotations" "$(k get pods -o 'jsonpath={.items[*].metadata.annotations}')" 'dynamic.*dynamic'
+	running plain
+	settled_pod first "$V4.7" "$V6:7"
+	uid=$(uid_of plain)
+	state_is n1 "$uid" ""
+	lacks "the ledger" "$(kubectl get staticipblocks -o json)" "$uid"
+	equal "pods and their restarts" "$(system_pods controller; system_pods agent)" "$before"
+}
+
+@test "a pod with an allocation for another of its interfaces has that for eth0" {
 	{
 		allocation eth0 Pod/lone <<-EOY
 			interface: eth0
@@ -261,7 +299,9 @@ host_pod() { a_pod "$1" n1 | sed 's/nodeName: n1/&\n  hostNetwork: true/'; }
 	settled_pod second "$V4.7" "$V6:7"
 }
 
-@test "DC-12: of two interfaces one address is held: the pod waits" {
+# one_of_two ETH0 NET1: pod second has allocations for two interfaces, one of them with .7,
+# which first holds.
+one_of_two() {
 	local first
 	{ allocation from Pod/first <<<"addresses: [{ips: [$V4.7/16]}]"; a_pod first n1; } | apply
 	running first
@@ -271,20 +311,24 @@ host_pod() { a_pod "$1" n1 | sed 's/nodeName: n1/&\n  hostNetwork: true/'; }
 	{
 		allocation eth0 Pod/second <<-EOY
 			interface: eth0
-			addresses: [{ips: [$V4.8/16]}]
+			addresses: [{ips: [$V4.$1/16]}]
 		EOY
 		allocation net1 Pod/second <<-EOY
 			interface: net1
-			addresses: [{ips: [$V4.7/16]}]
+			addresses: [{ips: [$V4.$2/16]}]
 		EOY
 		a_pod second n2
 	} | apply
 	held second "$V4.7" "$NS/first" "$first" n1 "it is free when "
+	equal "what second has" "$(row_state n2 "$(uid_of second)")" Held
 	k delete pod first --wait=false >/dev/null
 	running second 40
-	has_addresses second "$V4.8/16"
+	has_addresses second "$V4.$1/16"
 	held_by second "$(uid_of second)" n2 "$V4.7" "$V4.8"
 }
+
+@test "DC-12: of two interfaces the first one's address is held: the pod waits" { one_of_two 7 8; }
+@test "DC-12: of two interfaces the second one's address is held: the pod waits" { one_of_two 8 7; }
 
 @test "DC-13: an address is the same whatever its prefix length" {
 	local first
@@ -320,6 +364,7 @@ host_pod() { a_pod "$1" n1 | sed 's/nodeName: n1/&\n  hostNetwork: true/'; }
 	kubectl delete namespace "$there" --wait=false >/dev/null
 }
 
+# DC-15 with a holder whose node is lost: 60-node-failure.bats.
 @test "DC-15: a dry run of a deletion takes nothing from anybody" {
 	local first
 	from_pod | apply
