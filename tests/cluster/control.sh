@@ -45,10 +45,11 @@ start_etcd() {
 	wait_for etcd 30 curl -sf --max-time 5 $ETCD/health
 }
 
-# APISERVER_FLAGS come after ours, and so win.
+# etcd keeps all of its history, for who judges it afterwards (tests/integration/ledger_history.py);
+# what compacts it is `compact`. APISERVER_FLAGS come after ours, and so win.
 start_apiserver() {
 	# shellcheck disable=SC2086
-	start apiserver sip-control/runtime "$BIN/kube-apiserver" --etcd-servers $ETCD --cert-dir "$PKI" \
+	start apiserver sip-control/runtime "$BIN/kube-apiserver" --etcd-servers $ETCD --etcd-compaction-interval=0 --cert-dir "$PKI" \
 		--tls-cert-file "$PKI/apiserver.crt" --tls-private-key-file "$PKI/apiserver.key" \
 		--client-ca-file "$PKI/ca.crt" --secure-port 6443 --bind-address $HOST --advertise-address $HOST \
 		--authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction \

@@ -89,6 +89,7 @@ restore_etcd() {
 	rm -rf "$RUN/etcd"
 	cp -a --reflink=auto "$RUN/backup-$1" "$RUN/etcd"
 	start_etcd
+	revision >"$RUN/restored" # what comes after it was not so before
 	start_apiserver
 	apiserver_ready
 	start_managers

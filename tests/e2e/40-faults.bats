@@ -2,6 +2,7 @@
 # lost, and all is put right.
 
 . "$BATS_TEST_DIRNAME/lib.bash"
+. "$BATS_TEST_DIRNAME/history.bash"
 
 setup() {
 	own_namespace
@@ -60,12 +61,15 @@ same_but_for() {
 	good_allocation
 	allocation gone StatefulSet/gone <<<"addressRanges: [$V4.21-$V4.22/16]" | apply
 	wait_rows gone-1 "$V4.22/16"
+	alone
+	wait_until 30 nothing_under_way
 	since=$(date -u +%FT%TZ)
 	pause staticip-controller
 	pause staticip-agent
 	k patch staticipallocation good --type merge -p '{"spec":{"addressRanges":["'"$V4.2-$V4.3"'/16"]}}' >/dev/null
 	k delete staticipallocation gone >/dev/null
 	allocation new StatefulSet/new <<<"addressRanges: [$V4.21-$V4.21/16]" | apply
+	history_agrees # as long as it is there
 	cluster compact >/dev/null
 	cluster restart-apiserver
 	PATIENCE=90

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""ledger_history.py [--etcd URL] [--since REVISION] [--by-hand] [--at-rest] [--least WHAT=N]...
+"""ledger_history.py [--etcd URL] [--since REVISION] [--from-compaction] [--by-hand] [--at-rest] [--least WHAT=N]...
+                     [--only RULE,...]
    ledger_history.py --revision
 
 Reads the whole history of StaticIPBlocks, StaticIPNodes and Pods from etcd and judges each
 revision from --since on by the rules J1 to J5 of ledger_rules.py. Prints what it counted; fails with
 the revisions that are wrong. --by-hand: people deleted blocks or StaticIPNodes meanwhile.
 --at-rest: nothing moves any more, so nothing may be left of pods that are over. --least: so many
-at least of what is counted ("entries freed=50"), else the history shows nothing. --revision prints the
-revision of now, for --since.
+at least of what is counted ("entries freed=50"), else the history shows nothing. --only: by these rules
+alone. After a restore these are J1, J3 and J4: what etcd forgot proves nothing any more. --from-compaction:
+what was compacted away is not asked for; the objects as they were then are where it begins. --revision prints
+the revision of now, for --since.
 
 The API server must keep the history: --etcd-compaction-interval=0."""
 import argparse
@@ -82,15 +85,16 @@ def decode(kind, data):
 
 
 # ---- the history -------------------------------------------------------------------
-def batches(etcd, end):
-    """The lists of events of a watch from the first revision until end."""
-    request = {"create_request": {"key": text(FIRST), "range_end": text(BEHIND), "start_revision": "1"}}
+def batches(etcd, first, end):
+    """The lists of events of a watch from revision first until end; an int instead when all
+    before that revision is compacted away."""
+    request = {"create_request": {"key": text(FIRST), "range_end": text(BEHIND), "start_revision": str(first)}}
     with post(etcd, "/v3/watch", request) as answer:
         for line in answer:
             result = json.loads(line).get("result", {})
             if int(result.get("compact_revision", 0)):
-                sys.exit(f"ledger_history: history before revision {result['compact_revision']} is gone; "
-                         "the API server needs --etcd-compaction-interval=0")
+                yield int(result["compact_revision"])
+                return
             if result.get("canceled"):
                 sys.exit(f"ledger_history: etcd ends the watch: {result.get('cancel_reason')}")
             events = result.get("events", [])
@@ -99,10 +103,39 @@ def batches(etcd, end):
                 return
 
 
-def history(etcd):
-    """(revision, kind, name, value or None), in the order of the revisions."""
-    last, end = 0, put_mark(etcd)
-    for events in batches(etcd, end):
+def as_of(etcd, revision):
+    """The objects that there were at this revision, as events, in the order of their last change."""
+    found = []
+    for folder in KINDS:
+        key = f"/registry/{folder}/".encode()
+        request = {"key": text(key), "range_end": text(key[:-1] + b"0"), "revision": str(revision)}
+        with post(etcd, "/v3/kv/range", request) as answer:
+            found += [{"kv": kv} for kv in json.load(answer).get("kvs", [])]
+    return sorted(found, key=lambda event: int(event["kv"]["mod_revision"]))
+
+
+def all_batches(etcd, from_compaction):
+    """Yields (lists of events, revision before which nothing is known)."""
+    end = put_mark(etcd)
+    for events in batches(etcd, 1, end):
+        if not isinstance(events, int):
+            yield events, 0
+            continue
+        if not from_compaction:
+            sys.exit(f"ledger_history: history before revision {events} is gone; "
+                     "the API server needs --etcd-compaction-interval=0")
+        yield as_of(etcd, events), events
+        for later in batches(etcd, events + 1, end):
+            if isinstance(later, int):
+                sys.exit("ledger_history: etcd was compacted meanwhile")
+            yield later, events
+
+
+def history(etcd, from_compaction):
+    """((revision, whether it is only known as the beginning), kind, name, value or None), in the
+    order of the revisions."""
+    last = 0
+    for events, compacted in all_batches(etcd, from_compaction):
         for event in events:
             key = base64.b64decode(event["kv"]["key"]).decode()
             revision = int(event["kv"]["mod_revision"])
@@ -114,7 +147,7 @@ def history(etcd):
                 continue
             kind, name = KINDS[folder], key[len(f"/registry/{folder}/"):]
             gone = event.get("type") == "DELETE"
-            yield revision, kind, name, None if gone else decode(kind, base64.b64decode(event["kv"]["value"]))
+            yield (revision, revision <= compacted), kind, name, None if gone else decode(kind, base64.b64decode(event["kv"]["value"]))
 
 
 def main():
@@ -122,18 +155,21 @@ def main():
     parser.add_argument("--etcd", default="http://127.0.0.1:2379")
     parser.add_argument("--since", type=int, default=0)
     parser.add_argument("--least", action="append", default=[])
-    for flag in ("--by-hand", "--at-rest", "--revision"):
+    parser.add_argument("--only", default="")
+    for flag in ("--from-compaction", "--by-hand", "--at-rest", "--revision"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
     if options.revision:
         print(put_mark(options.etcd))
         return
-    rules = ledger_rules.Rules(options.since, options.by_hand)
-    for event in history(options.etcd):
-        rules.feed(*event)
+    rules = ledger_rules.Rules(options.since, options.by_hand, tuple(filter(None, options.only.split(","))))
+    for (revision, compacted), *event in history(options.etcd, options.from_compaction):
+        # a beginning out of order breaks rules that it cannot know better
+        rules.since = max(rules.since, revision + 1 if compacted else 0)
+        rules.feed(revision, *event)
     if options.at_rest:
         rules.at_rest()
-    print(f"ledger history from revision {options.since} to {rules.revision}: "
+    print(f"ledger history from revision {rules.since} to {rules.revision}: "
           + ", ".join(f"{n} {what}" for what, n in sorted(rules.counts.items())))
     for line in rules.wrong[:20]:
         print("\n".join([line, *rules.stories_of(line)]))

@@ -67,8 +67,8 @@ class Revocation:
 
 
 class Rules:
-    def __init__(self, since=0, by_hand=False):
-        self.since, self.by_hand, self.wrong = since, by_hand, []
+    def __init__(self, since=0, by_hand=False, only=()):
+        self.since, self.by_hand, self.only, self.wrong = since, by_hand, only, []
         self.stories = collections.defaultdict(list)  # uid -> what happened to it, for people
         self.counts = collections.Counter()
         self.revision = 0
@@ -90,8 +90,8 @@ class Rules:
         {"blocks": self.block, "nodes": self.node, "pods": self.pod}[kind](name, value)
 
     def must(self, rule, truth, words):
-        """Says words() when truth is not so; nothing is judged before since."""
-        if self.revision < self.since:
+        """Says words() when truth is not so; nothing is judged before since, nor by a rule that was left out."""
+        if self.revision < self.since or (self.only and rule not in self.only):
             return
         self.counts[rule] += 1
         if not truth:

@@ -138,6 +138,16 @@ def main():
     for events, since, wanted in ((early, len(early) + 1, 0), (late, len(late), 1)):
         found = len(judge(events, since=since))
         passed, failed = passed + (found == wanted), failed + ([] if found == wanted else [f"since {since}: {found} violations, not {wanted}"])
+    # a rule that is left out finds nothing, and hides nothing of another
+    for (rule, _), events in WRONG.items():
+        if rule == "end":
+            continue
+        for only in ("J1", "J2", "J3", "J4", "J5"):
+            rules = ledger_rules.Rules(only=(only,))
+            for revision, event in enumerate(events, 1):
+                rules.feed(revision, *event)
+            passed, failed = passed + (bool(rules.wrong) == (only == rule)), failed + (
+                [] if bool(rules.wrong) == (only == rule) else [f"only {only}: {rules.wrong}"])
     print("\n".join(failed + [f"ledger rules: {passed} passed, {len(failed)} failed"]))
     sys.exit(bool(failed) or not passed)
 
