@@ -14,29 +14,6 @@ json_cleanup(struct json_object **object)
 	json_object_put(*object);
 }
 
-static int
-parse_value(struct json_tokener *tokener, const char *text, size_t length,
-    const char *what, struct json_object **ret_value, struct err *err)
-{
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	struct json_object *value = json_tokener_parse_ex(tokener, text, (int)length);
-	enum json_tokener_error code = json_tokener_get_error(tokener);
-
-	if (code == json_tokener_continue) {
-		/* a number at the very end is only over when something follows */
-		json_object_put(value);
-		value = json_tokener_parse_ex(tokener, "", 1);
-		code = json_tokener_get_error(tokener);
-	}
-	if (code != json_tokener_success) {
-		json_object_put(value);
-		return err_set(err, EBADMSG, "%s is not valid JSON: %s near byte %zu", what,
-		    json_tokener_error_desc(code), json_tokener_get_parse_end(tokener));
-	}
-	*ret_value = value;
-	return 0;
-}
-
 int
 json_parse(const char *text, size_t length, const char *what,
     struct json_object **ret_value, struct err *err)
@@ -45,16 +22,7 @@ json_parse(const char *text, size_t length, const char *what,
 		return err_set(err, EBADMSG, "%s is empty", what);
 	if (length > INT_MAX)
 		return err_set(err, EBADMSG, "%s is not JSON text", what);
-	int rc = json_scan(text, length, what, err);
-	if (rc)
-		return rc;
-	/* json-c counts the innermost value too */
-	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
-	if (!tokener)
-		return err_set(err, ENOMEM, "%s: out of memory", what);
-	rc = parse_value(tokener, text, length, what, ret_value, err);
-	json_tokener_free(tokener);
-	return rc;
+	return json_scan(text, length, what, ret_value, err);
 }
 
 /* 1 and the member; 0 when it is missing or null; -EINVAL when that is wrong. */

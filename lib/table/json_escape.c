@@ -119,3 +119,41 @@ json_escaped_compare(const char *a, size_t a_length, const char *b, size_t b_len
 	}
 	return (a < a_end) - (b < b_end);
 }
+
+/* RFC 3629, section 3. */
+static size_t
+write_character(uint32_t character, char *out)
+{
+	if (character < 0x80) {
+		out[0] = (char)character;
+		return 1;
+	}
+	size_t size = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+	for (size_t i = size - 1; i > 0; i--) {
+		out[i] = (char)(0x80 | (character & 0x3f));
+		character >>= 6;
+	}
+	out[0] = (char)((0xf00u >> size & 0xff) | character);
+	return size;
+}
+
+size_t
+json_unescape(const char *text, size_t length, char *out)
+{
+	const char *end = text + length;
+	char *begin = out;
+
+	while (text < end) {
+		uint32_t character;
+		const char *why;
+		size_t size = *text == '\\'
+		    ? json_escape(text, (size_t)(end - text), &character, &why)
+		    : 0;
+		if (size)
+			out += write_character(character, out);
+		else
+			*out++ = *text;
+		text += size ? size : 1;
+	}
+	return (size_t)(out - begin);
+}

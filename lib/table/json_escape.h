@@ -11,6 +11,10 @@
 size_t json_escape(
     const char *text, size_t length, uint32_t *ret_character, const char **ret_why);
 
+/* Writes the string that length bytes, well-formed, stand for: UTF-8, without a NUL at its
+ * end, and never longer than them. Returns its length. */
+size_t json_unescape(const char *text, size_t length, char *out);
+
 /* Compares two well-formed strings by their characters, however they are escaped. The
  * order is that of strcmp on unescaped UTF-8. */
 int json_escaped_compare(

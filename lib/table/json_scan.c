@@ -1,6 +1,7 @@
 #include "table/json_scan.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +12,11 @@
 #include "core/mem.h"
 #include "core/num.h"
 #include "core/utf8.h"
+#include "table/json.h"
 #include "table/json_escape.h"
+
+/* Elements that an array has room for at first: nearly all have one or two. */
+enum { ARRAY_ROOM = 4 };
 
 /* A string's bytes between its quotes, as they stand there. */
 struct string {
@@ -27,9 +32,11 @@ struct scan {
 	struct err *err;
 	struct string *keys; /* of all open objects, the innermost last */
 	size_t key_count, key_room;
+	char *text; /* the string that is being copied, without escapes */
+	size_t text_room;
 };
 
-static int scan_value(struct scan *scan, unsigned depth);
+static int scan_value(struct scan *scan, unsigned depth, struct json_object **ret_value);
 
 static int
 fail(const struct scan *scan, const char *why)
@@ -105,6 +112,48 @@ scan_string(struct scan *scan, struct string *ret_string)
 	return 0;
 }
 
+/* The string as C has it, until the next call; a NUL in it is copied as it is. */
+static size_t
+copy_string(struct scan *scan, const struct string *string, const char **ret_text)
+{
+	size_t length = string->length;
+
+	if (length >= scan->text_room) {
+		scan->text_room = length < 256 ? 256 : length + 1;
+		scan->text = mem_resize(scan->text, scan->text_room, 1);
+	}
+	if (string->escaped)
+		length = json_unescape(string->text, length, scan->text);
+	else
+		memcpy(scan->text, string->text, length);
+	scan->text[length] = '\0';
+	*ret_text = scan->text;
+	return length;
+}
+
+/* json-c says by NULL that memory ran out, and JSON's null is NULL too. */
+static struct json_object *
+made(struct json_object *value)
+{
+	if (!value)
+		mem_exhausted();
+	return value;
+}
+
+static int
+take_string(struct scan *scan, struct json_object **ret_value)
+{
+	struct string string;
+	int rc = scan_string(scan, &string);
+
+	if (rc)
+		return rc;
+	const char *text = string.text;
+	size_t length = string.escaped ? copy_string(scan, &string, &text) : string.length;
+	*ret_value = made(json_object_new_string_len(text, (int)length));
+	return 0;
+}
+
 /* ---- the same key twice ---- */
 
 /* The plain comparison has the same order as the other: UTF-8 sorts by code point. */
@@ -151,24 +200,30 @@ close_keys(struct scan *scan, size_t first)
 	return 0;
 }
 
-static int
-scan_key(struct scan *scan)
+static void
+remember_key(struct scan *scan, const struct string *key)
 {
-	struct string key;
+	if (scan->key_count == scan->key_room) {
+		scan->key_room = scan->key_room ? scan->key_room * 2 : 16;
+		scan->keys = mem_resize(scan->keys, scan->key_room, sizeof(*scan->keys));
+	}
+	scan->keys[scan->key_count++] = *key;
+}
+
+static int
+scan_key(struct scan *scan, struct string *ret_key)
+{
+	struct string *key = ret_key;
 
 	skip_space(scan);
 	if (!next_is(scan, '"'))
 		return fail(scan, "no key");
-	int rc = scan_string(scan, &key);
+	int rc = scan_string(scan, key);
 	if (rc)
 		return rc;
-	if (key.nul)
+	if (key->nul)
 		return fail(scan, "a NUL character in the key that ends");
-	if (scan->key_count == scan->key_room) {
-		scan->key_room = scan->key_room ? scan->key_room * 2 : 32;
-		scan->keys = mem_resize(scan->keys, scan->key_room, sizeof(*scan->keys));
-	}
-	scan->keys[scan->key_count++] = key;
+	remember_key(scan, key);
 	skip_space(scan);
 	if (!next_is(scan, ':'))
 		return fail(scan, "no ':' behind a key");
@@ -193,8 +248,27 @@ scan_separator(struct scan *scan, char end)
 	return 0;
 }
 
+/* A key that stands twice is in the object twice until close_keys finds it. */
 static int
-scan_object(struct scan *scan, unsigned depth)
+scan_member(struct scan *scan, unsigned depth, struct json_object *object)
+{
+	struct json_object *value = NULL;
+	struct string key;
+	const char *name;
+	int rc = scan_key(scan, &key);
+
+	if (!rc)
+		rc = scan_value(scan, depth, &value);
+	if (rc)
+		return rc;
+	(void)copy_string(scan, &key, &name);
+	if (json_object_object_add_ex(object, name, value, JSON_C_OBJECT_ADD_KEY_IS_NEW))
+		mem_exhausted();
+	return 0;
+}
+
+static int
+scan_object(struct scan *scan, unsigned depth, struct json_object *object)
 {
 	size_t first = scan->key_count;
 	int rc = 1;
@@ -206,9 +280,7 @@ scan_object(struct scan *scan, unsigned depth)
 		return 0;
 	}
 	while (rc == 1) {
-		rc = scan_key(scan);
-		if (!rc)
-			rc = scan_value(scan, depth);
+		rc = scan_member(scan, depth, object);
 		if (!rc)
 			rc = scan_separator(scan, '}');
 	}
@@ -216,7 +288,7 @@ scan_object(struct scan *scan, unsigned depth)
 }
 
 static int
-scan_array(struct scan *scan, unsigned depth)
+scan_array(struct scan *scan, unsigned depth, struct json_object *array)
 {
 	int rc = 1;
 
@@ -227,7 +299,10 @@ scan_array(struct scan *scan, unsigned depth)
 		return 0;
 	}
 	while (rc == 1) {
-		rc = scan_value(scan, depth);
+		struct json_object *value = NULL;
+		rc = scan_value(scan, depth, &value);
+		if (!rc && json_object_array_add(array, value))
+			mem_exhausted();
 		if (!rc)
 			rc = scan_separator(scan, ']');
 	}
@@ -244,26 +319,35 @@ skip_digits(struct scan *scan)
 	return (size_t)(scan->at - first);
 }
 
-/* json-c makes the nearest number that it has out of one that does not fit. */
-static bool
-number_fits(const char *text, size_t length, bool whole)
+/* The number, or NULL: 64 bits cannot hold it, and json-c would make the nearest one that
+ * it has out of it. */
+static struct json_object *
+make_whole(const char *text, size_t length)
 {
-	char copy[JSON_NUMBER_MAX + 1];
 	size_t sign = text[0] == '-';
 	uint64_t number;
 
-	if (whole)
-		return num_parse(text + sign, length - sign, (uint64_t)INT64_MAX + sign, "",
-		    &number, NULL) == 0;
+	if (num_parse(text + sign, length - sign, (uint64_t)INT64_MAX + sign, "", &number, NULL))
+		return NULL;
+	return made(json_object_new_int64((int64_t)(sign ? 0 - number : number)));
+}
+
+static struct json_object *
+make_double(const char *text, size_t length)
+{
+	char copy[JSON_NUMBER_MAX + 1];
+
 	if (length > JSON_NUMBER_MAX)
-		return false;
+		return NULL;
 	memcpy(copy, text, length);
 	copy[length] = '\0';
-	return isfinite(strtod(copy, NULL));
+	double number = strtod(copy, NULL);
+	/* it is printed as it was written */
+	return isfinite(number) ? made(json_object_new_double_s(number, copy)) : NULL;
 }
 
 static int
-scan_number(struct scan *scan)
+scan_number(struct scan *scan, struct json_object **ret_value)
 {
 	const char *first = scan->at;
 	bool whole = true;
@@ -287,9 +371,9 @@ scan_number(struct scan *scan)
 		if (skip_digits(scan) == 0)
 			return fail(scan, "no digit in an exponent");
 	}
-	if (!number_fits(first, (size_t)(scan->at - first), whole))
-		return fail(scan, "a number that 64 bits cannot hold");
-	return 0;
+	size_t length = (size_t)(scan->at - first);
+	*ret_value = whole ? make_whole(first, length) : make_double(first, length);
+	return *ret_value ? 0 : fail(scan, "a number that 64 bits cannot hold");
 }
 
 static bool
@@ -303,37 +387,61 @@ take_word(struct scan *scan, const char *word)
 	return true;
 }
 
-/* depth is the number of arrays and objects around it. */
 static int
-scan_value(struct scan *scan, unsigned depth)
+scan_word(struct scan *scan, struct json_object **ret_value)
 {
-	struct string string;
+	bool yes = take_word(scan, "true");
+
+	if (yes || take_word(scan, "false")) {
+		*ret_value = made(json_object_new_boolean(yes));
+		return 0;
+	}
+	*ret_value = NULL;
+	return take_word(scan, "null") ? 0 : scan_number(scan, ret_value);
+}
+
+/* depth is the number of arrays and objects around it. *ret_value is written on success. */
+static int
+scan_value(struct scan *scan, unsigned depth, struct json_object **ret_value)
+{
+	scoped_json *parent = NULL;
+	int rc;
 
 	skip_space(scan);
 	char c = scan->at < scan->end ? *scan->at : '\0';
 	if (c == '"')
-		return scan_string(scan, &string);
-	if ((c == '{' || c == '[') && depth == JSON_DEPTH_MAX)
+		return take_string(scan, ret_value);
+	if (c != '{' && c != '[')
+		return scan_word(scan, ret_value);
+	if (depth == JSON_DEPTH_MAX)
 		return fail(scan, "too deep nesting");
-	if (c == '{')
-		return scan_object(scan, depth + 1);
-	if (c == '[')
-		return scan_array(scan, depth + 1);
-	if (take_word(scan, "true") || take_word(scan, "false") || take_word(scan, "null"))
-		return 0;
-	return scan_number(scan);
+	if (c == '{') {
+		parent = made(json_object_new_object());
+		rc = scan_object(scan, depth + 1, parent);
+	} else {
+		parent = made(json_object_new_array_ext(ARRAY_ROOM));
+		rc = scan_array(scan, depth + 1, parent);
+	}
+	if (!rc)
+		*ret_value = mem_take(&parent);
+	return rc;
 }
 
 int
-json_scan(const char *text, size_t length, const char *what, struct err *err)
+json_scan(const char *text, size_t length, const char *what,
+    struct json_object **ret_value, struct err *err)
 {
 	struct scan scan = {
 	    .start = text, .at = text, .end = text + length, .what = what, .err = err};
-	int rc = scan_value(&scan, 0);
+	scoped_json *value = NULL;
+	int rc = scan_value(&scan, 0, &value);
 
 	skip_space(&scan);
 	if (!rc && scan.at < scan.end)
 		rc = fail(&scan, "something behind the value");
 	mem_free(scan.keys);
+	mem_free(scan.text);
+	if (!rc)
+		*ret_value = mem_take(&value);
 	return rc;
 }
