@@ -1,9 +1,9 @@
 #include "plugin/granted.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "plugin/cni_error.h"
 #include "table/key.h"
 #include "table/table.h"
@@ -42,7 +42,7 @@ find_profile(
 	char key[sizeof(granted->grant.row.profile) + 1];
 	struct table_line line;
 
-	(void)snprintf(key, sizeof(key), "!%s", granted->grant.row.profile);
+	(void)text_join(key, sizeof(key), "!", granted->grant.row.profile, NULL);
 	int found = table_find(table->text, table->length, key, &line, err);
 	if (found == 0) {
 		(void)err_set(err, EBADMSG, "it has no line %s", key);

@@ -1,13 +1,13 @@
 #include "plugin/hold.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "core/text.h"
 #include "plugin/cni_error.h"
 #include "plugin/hold_private.h"
 
@@ -174,7 +174,7 @@ make_own(struct taking *taking, const struct hold_choice *choices, unsigned coun
 	    .since = now_s(),
 	    .adds = 1,
 	    .former = taking->former};
-	(void)snprintf(lease->domain, sizeof(lease->domain), "%s", taking->hold->domain);
+	(void)text_join(lease->domain, sizeof(lease->domain), taking->hold->domain, NULL);
 	for (unsigned i = 0; i < count; i++)
 		if (!choices[i].next)
 			lease->ips[lease->ip_count++] = choices[i].fixed;

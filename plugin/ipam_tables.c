@@ -1,8 +1,8 @@
 /* The IPAM role's first source: the cluster's tables. */
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "core/mem.h"
+#include "core/text.h"
 #include "node/dir_watch.h"
 #include "plugin/cni_error.h"
 #include "plugin/ipam_private.h"
@@ -85,8 +85,8 @@ tables_find(struct asking *asking, struct answer *ret_answer, struct err *err)
 	if (rc)
 		return rc;
 	asking->hold.domain = pod_row_domain(&answer->row);
-	(void)snprintf(answer->giver, sizeof(answer->giver), "StaticIPAllocation %s",
-	    pod_row_profile(&answer->row)->allocation);
+	(void)text_join(answer->giver, sizeof(answer->giver), "StaticIPAllocation ",
+	    pod_row_profile(&answer->row)->allocation, NULL);
 	rc = requested_check(
 	    &asking->source.requested, &answer->result, answer->giver, err);
 	return rc ? rc

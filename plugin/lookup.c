@@ -1,9 +1,9 @@
 #include "plugin/lookup.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "plugin/cni_error.h"
 #include "table/key.h"
 #include "table/table.h"
@@ -120,7 +120,7 @@ find_profile(const struct table_bucket *bucket, const struct row *row,
 	char key[sizeof(row->profile) + 1];
 	struct table_line line;
 
-	(void)snprintf(key, sizeof(key), "!%s", row->profile);
+	(void)text_join(key, sizeof(key), "!", row->profile, NULL);
 	int found = table_find(bucket->text, bucket->length, key, &line, err);
 	if (found == 0) {
 		(void)err_set(err, EBADMSG, "it has no line %s", key);

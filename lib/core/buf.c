@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/num.h"
 
 struct buf
 buf_make(size_t max)
@@ -66,6 +67,14 @@ bool
 buf_text(struct buf *buf, const char *text)
 {
 	return buf_add(buf, text, strlen(text));
+}
+
+bool
+buf_number(struct buf *buf, uint64_t number)
+{
+	char digits[NUM_TEXT_MAX];
+
+	return buf_text(buf, num_print(number, digits));
 }
 
 bool

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/err.h"
 
@@ -27,6 +28,8 @@ void buf_clear(struct buf *buf);
  * returned: callers that print a lot check buf_whole once at the end. */
 bool buf_add(struct buf *buf, const void *bytes, size_t length);
 bool buf_text(struct buf *buf, const char *text);
+/* The digits of number. */
+bool buf_number(struct buf *buf, uint64_t number);
 bool buf_fill(struct buf *buf, char byte, size_t count);
 bool buf_print(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

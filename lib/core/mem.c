@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/text.h"
+
 static void (*exhausted_handler)(void);
 
 void
@@ -59,6 +61,25 @@ mem_format(const char *format, ...)
 	int length = vasprintf(&text, format, args);
 	va_end(args);
 	return check(length < 0 ? NULL : text);
+}
+
+char *
+mem_join(const char *first, ...)
+{
+	size_t length = strlen(first);
+	va_list texts;
+	va_list again;
+
+	va_start(texts, first);
+	va_copy(again, texts);
+	for (const char *text; (text = va_arg(again, const char *));)
+		length += strlen(text);
+	va_end(again);
+	char *joined = check(malloc(length + 1));
+	size_t used = text_join(joined, length + 1, first, NULL);
+	(void)text_join_list(joined + used, length + 1 - used, texts);
+	va_end(texts);
+	return joined;
 }
 
 void

@@ -34,3 +34,16 @@ num_parse(const char *text, size_t length, uint64_t max, const char *what,
 	return err_set(err, EINVAL, "%s: '%.*s' is not a number from 0 to %" PRIu64,
 	    what, (int)(length > 40 ? 40 : length), text, max);
 }
+
+const char *
+num_print(uint64_t number, char out[NUM_TEXT_MAX])
+{
+	char *at = out + NUM_TEXT_MAX - 1;
+
+	*at = '\0';
+	do {
+		*--at = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	return at;
+}

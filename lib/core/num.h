@@ -12,4 +12,9 @@
 int num_parse(const char *text, size_t length, uint64_t max, const char *what,
     uint64_t *ret_number, struct err *err);
 
+/* The digits of 2^64 - 1 and a NUL. */
+enum { NUM_TEXT_MAX = 21 };
+/* Writes number to the end of out; returns where it starts. */
+const char *num_print(uint64_t number, char out[NUM_TEXT_MAX]);
+
 #endif

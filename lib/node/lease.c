@@ -35,12 +35,14 @@ write_former(const struct former *former, struct buf *out)
 {
 	char text[MAC_TEXT_MAX];
 
+	if (!former->count)
+		return;
+	json_write_open(out, "former", '[');
 	for (unsigned i = 0; i < former->count; i++) {
-		(void)buf_text(out, i ? "," : ",\"former\":[");
 		json_write_text(out, mac_print(&former->list[i], text));
+		(void)buf_text(out, ",");
 	}
-	if (former->count)
-		(void)buf_text(out, "]");
+	json_write_close(out, ']');
 }
 
 static void
@@ -49,21 +51,24 @@ write_json(const struct lease *lease, struct buf *out)
 	char text[ADDRESS_TEXT_MAX];
 
 	/* what does not fit, lease_encode tells */
-	(void)buf_text(out, "{");
+	json_write_open(out, NULL, '{');
 	for (unsigned i = 0; i < FIELD_COUNT; i++)
 		json_write_member(out, fields[i].key, (const char *)lease + fields[i].offset);
-	(void)buf_print(out, "\"inode\":%llu,\"cookie\":%llu,\"ips\":[",
-	    (unsigned long long)lease->holder.netns_id.inode,
-	    (unsigned long long)lease->holder.netns_id.cookie);
+	json_write_number(out, "inode", lease->holder.netns_id.inode);
+	json_write_number(out, "cookie", lease->holder.netns_id.cookie);
+	json_write_open(out, "ips", '[');
 	for (unsigned i = 0; i < lease->ip_count; i++) {
-		(void)buf_text(out, i ? "," : "");
 		json_write_text(out, cidr_print(&lease->ips[i], text));
+		(void)buf_text(out, ",");
 	}
-	(void)buf_text(out, "]");
+	json_write_close(out, ']');
 	write_former(&lease->former, out);
-	(void)buf_print(out, ",\"since\":%llu,\"adds\":%llu%s}",
-	    (unsigned long long)lease->since, (unsigned long long)lease->adds,
-	    lease->closing ? ",\"closing\":true" : "");
+	json_write_number(out, "since", lease->since);
+	json_write_number(out, "adds", lease->adds);
+	if (lease->closing)
+		(void)buf_text(out, "\"closing\":true,");
+	json_write_close(out, '}');
+	json_write_end(out);
 }
 
 int

@@ -13,6 +13,7 @@
 
 #include "core/buf.h"
 #include "core/file.h"
+#include "core/text.h"
 
 /* Kept from everybody but root: peers' leases were world-readable for years. */
 enum { DIRECTORY_MODE = 0700, LEASE_MODE = 0600 };
@@ -68,24 +69,31 @@ make_leases(const char *root, int *ret_leases, struct err *err)
 	return 0;
 }
 
-/* FIRST/SECOND below a directory: 1 and its fd, 0: not there. */
+/* FIRST/SECOND below a directory: its fd, or a negative error. */
 static int
-open_below(int parent, const char *first, const char *second, bool make, int *ret_fd,
-    struct err *err)
+make_below(int parent, const char *path, struct err *err)
 {
-	scoped_free char *path = mem_format("%s/%s", first, second);
+	const char *slash = strchr(path, '/');
+	scoped_free char *first = mem_format("%.*s", (int)(slash - path), path);
+	scoped_fd int between = file_directory(parent, first, DIRECTORY_MODE, err);
+
+	return between < 0 ? between : file_directory(between, slash + 1, DIRECTORY_MODE, err);
+}
+
+/* The same: 1 and its fd, 0: not there. */
+static int
+open_below(int parent, const char *path, bool make, int *ret_fd, struct err *err)
+{
 	int fd = open_directory(parent, path);
 
 	if (fd < 0 && errno != ENOENT)
 		return err_errno(err, errno, "cannot open directory leases/%s", path);
 	if (fd < 0 && !make)
 		return 0;
-	if (fd < 0) {
-		scoped_fd int between = file_directory(parent, first, DIRECTORY_MODE, err);
-		fd = between < 0 ? between : file_directory(between, second, DIRECTORY_MODE, err);
-		if (fd < 0)
-			return fd;
-	}
+	if (fd < 0)
+		fd = make_below(parent, path, err);
+	if (fd < 0)
+		return fd;
 	*ret_fd = fd;
 	return 1;
 }
@@ -95,7 +103,7 @@ lease_store_open(const char *root, const char *network, bool make,
     struct lease_store *ret_store, struct err *err)
 {
 	scoped_lease_store store = LEASE_STORE_NONE;
-	scoped_free char *path = mem_format("%s/leases", root);
+	scoped_free char *path = mem_join(root, "/leases", NULL);
 
 	store.leases = open_directory(AT_FDCWD, path);
 	if (store.leases < 0 && errno != ENOENT)
@@ -119,26 +127,25 @@ int
 lease_network_open(const struct lease_store *store, const char *network, bool make,
     int *ret_directory, struct err *err)
 {
-	return open_below(store->leases, ATTACHMENTS, network, make, ret_directory, err);
+	scoped_free char *path = mem_join(ATTACHMENTS "/", network, NULL);
+
+	return open_below(store->leases, path, make, ret_directory, err);
 }
 
 int
 lease_domain_open(const struct lease_store *store, const char *domain, bool make,
     int *ret_directory, struct err *err)
 {
-	const char *slash = strchr(domain, '/');
-
-	if (!slash)
+	if (!strchr(domain, '/'))
 		return err_set(err, EINVAL, "'%.64s' is no domain of addresses", domain);
-	scoped_free char *kind = mem_format("%.*s", (int)(slash - domain), domain);
-	return open_below(store->leases, kind, slash + 1, make, ret_directory, err);
+	return open_below(store->leases, domain, make, ret_directory, err);
 }
 
 const char *
 lease_name(const char *container, const char *ifname, char *out)
 {
 	/* neither part has a ':' (CNI specification; dev_valid_name) */
-	(void)snprintf(out, LEASE_NAME_MAX, "%s:%s", container, ifname);
+	(void)text_join(out, LEASE_NAME_MAX, container, ":", ifname, NULL);
 	return out;
 }
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -20,7 +19,7 @@ read_live(const char *root, unsigned *ret_buckets, struct err *err)
 {
 	char target[16];
 	uint64_t buckets = 0;
-	scoped_free char *path = mem_format("%s/table/live", root);
+	scoped_free char *path = mem_join(root, "/table/live", NULL);
 	ssize_t length = readlink(path, target, sizeof(target));
 
 	if (length < 0)
@@ -42,7 +41,8 @@ table_file_open(const char *root, struct table_file *ret_file, struct err *err)
 	if (rc)
 		return rc;
 	/* by number and not through the link, which may change meanwhile */
-	scoped_free char *path = mem_format("%s/table/%u", root, buckets);
+	char number[NUM_TEXT_MAX];
+	scoped_free char *path = mem_join(root, "/table/", num_print(buckets, number), NULL);
 	int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* the link comes after the buckets: without them it is no table that is not there
 	 * yet, but one of which nobody can say what it knows */
@@ -121,9 +121,8 @@ int
 table_bucket_map(const struct table_file *file, unsigned number,
     struct table_bucket *ret_bucket, struct err *err)
 {
-	char name[16];
-
-	(void)snprintf(name, sizeof(name), "%u", number);
+	char digits[NUM_TEXT_MAX];
+	const char *name = num_print(number, digits);
 	scoped_fd int fd =
 	    openat(file->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -137,7 +136,7 @@ table_bucket_map(const struct table_file *file, unsigned number,
 int
 table_node_map(const char *root, struct table_bucket *ret_table, struct err *err)
 {
-	scoped_free char *path = mem_format("%s/node", root);
+	scoped_free char *path = mem_join(root, "/node", NULL);
 	scoped_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0 && errno == ENOENT)
@@ -160,7 +159,7 @@ is_marked(const char *path, const struct table_mark *mark)
 bool
 table_node_current(const char *root, const struct table_mark *mark)
 {
-	scoped_free char *path = mem_format("%s/node", root);
+	scoped_free char *path = mem_join(root, "/node", NULL);
 
 	return is_marked(path, mark);
 }
@@ -168,7 +167,7 @@ table_node_current(const char *root, const struct table_mark *mark)
 bool
 table_node_marked(const char *root)
 {
-	scoped_free char *path = mem_format("%s/marker", root);
+	scoped_free char *path = mem_join(root, "/marker", NULL);
 
 	return access(path, F_OK) == 0;
 }
@@ -177,7 +176,10 @@ table_node_marked(const char *root)
 static bool
 is_current(const char *root, const struct table_mark *mark)
 {
-	scoped_free char *path = mem_format("%s/table/%u/%u", root, mark->buckets, mark->number);
+	char buckets[NUM_TEXT_MAX];
+	char number[NUM_TEXT_MAX];
+	scoped_free char *path = mem_join(root, "/table/", num_print(mark->buckets, buckets), "/",
+	    num_print(mark->number, number), NULL);
 
 	return is_marked(path, mark);
 }

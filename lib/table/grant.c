@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/num.h"
+#include "core/text.h"
 #include "table/json.h"
 #include "table/key.h"
 
@@ -48,7 +48,7 @@ grant_key(char *out, const char *key, const char *uid, struct err *err)
 {
 	if (!grant_uid_valid(uid))
 		return err_set(err, EINVAL, "'%.80s' is no UID of a pod", uid);
-	(void)snprintf(out, GRANT_KEY_MAX + 1, "%.*s@%s", KEY_MAX, key, uid);
+	(void)text_join(out, GRANT_KEY_MAX + 1, key, "@", uid, NULL);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ decode_given(
 		return rc;
 	if (!key_domain_valid(domain))
 		return err_set(err, EINVAL, "%s.domain '%s' is no domain of addresses", key, domain);
-	(void)snprintf(grant->domain, sizeof(grant->domain), "%s", domain);
+	(void)text_join(grant->domain, sizeof(grant->domain), domain, NULL);
 	return row_get(key, object, &grant->row, err);
 }
 
@@ -92,7 +92,7 @@ decode_why(
 	int rc = json_get_text(object, "why", key, true, GRANT_WORDS_MAX, &why, err);
 
 	if (!rc)
-		(void)snprintf(grant->why, sizeof(grant->why), "%s", why);
+		(void)text_join(grant->why, sizeof(grant->why), why, NULL);
 	return rc;
 }
 
@@ -152,9 +152,9 @@ grant_head_decode(
 		rc = json_get_number(object, "serial", where, true, INT64_MAX, &head.serial, err);
 	if (rc)
 		return rc;
-	(void)snprintf(head.node, sizeof(head.node), "%s", node);
-	(void)snprintf(head.object, sizeof(head.object), "%s", uid);
-	(void)snprintf(head.epoch, sizeof(head.epoch), "%s", epoch);
+	(void)text_join(head.node, sizeof(head.node), node, NULL);
+	(void)text_join(head.object, sizeof(head.object), uid, NULL);
+	(void)text_join(head.epoch, sizeof(head.epoch), epoch, NULL);
 	*ret_head = head;
 	return 0;
 }

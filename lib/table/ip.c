@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/num.h"
+#include "core/text.h"
 
 uint8_t
 ip_bits(const struct ip *ip)
@@ -198,9 +199,11 @@ ip_print(const struct ip *ip, char *out)
 const char *
 cidr_print(const struct cidr *cidr, char *out)
 {
+	char digits[NUM_TEXT_MAX];
+
 	ip_print(&cidr->ip, out);
 	size_t used = strlen(out);
-	(void)snprintf(out + used, ADDRESS_TEXT_MAX - used, "/%u", cidr->length);
+	(void)text_join(out + used, ADDRESS_TEXT_MAX - used, "/", num_print(cidr->length, digits), NULL);
 	return out;
 }
 

@@ -40,12 +40,51 @@ json_write_text(struct buf *out, const char *text)
 	(void)buf_add(out, "\"", 1);
 }
 
-void
-json_write_member(struct buf *out, const char *key, const char *text)
+static void
+write_key(struct buf *out, const char *key)
 {
 	(void)buf_add(out, "\"", 1);
 	(void)buf_text(out, key);
 	(void)buf_add(out, "\":", 2);
+}
+
+void
+json_write_member(struct buf *out, const char *key, const char *text)
+{
+	write_key(out, key);
 	json_write_text(out, text);
 	(void)buf_add(out, ",", 1);
+}
+
+void
+json_write_number(struct buf *out, const char *key, uint64_t number)
+{
+	write_key(out, key);
+	(void)buf_number(out, number);
+	(void)buf_add(out, ",", 1);
+}
+
+void
+json_write_open(struct buf *out, const char *key, char bracket)
+{
+	if (key)
+		write_key(out, key);
+	(void)buf_add(out, &bracket, 1);
+}
+
+void
+json_write_end(struct buf *out)
+{
+	/* what did not fit ends anywhere */
+	if (!out->over && out->length && out->data[out->length - 1] == ',')
+		out->data[--out->length] = '\0';
+}
+
+void
+json_write_close(struct buf *out, char bracket)
+{
+	const char end[] = {bracket, ','};
+
+	json_write_end(out);
+	(void)buf_add(out, end, sizeof(end));
 }

@@ -6,6 +6,7 @@
 
 #include "core/hash.h"
 #include "core/mem.h"
+#include "core/text.h"
 
 static bool
 is_digit(char c)
@@ -108,8 +109,8 @@ key_pod(char *out, const char *network, const char *namespace, const char *pod,
 		return err_set(err, EINVAL, "'%.260s' is no pod name", pod);
 	if (interface && !key_interface_valid(interface))
 		return err_set(err, EINVAL, "'%.20s' is no interface name", interface);
-	(void)snprintf(out, KEY_MAX + 1, "%s/%s/%s%s%s", network, namespace, pod,
-	    interface ? "/" : "", interface ? interface : "");
+	(void)text_join(out, KEY_MAX + 1, network, "/", namespace, "/", pod, interface ? "/" : NULL,
+	    interface, NULL);
 	return 0;
 }
 

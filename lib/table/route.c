@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/num.h"
+#include "core/text.h"
 #include "table/json.h"
+#include "table/json_write.h"
 #include "table/route_extra.h"
 
 /* The optional numbers: one line each for decoding, encoding and comparing. */
@@ -149,7 +152,9 @@ routes_decode(struct json_object *array, const char *where, enum route_dialect d
 		    count, max);
 	for (size_t i = 0; i < count; i++) {
 		char place[84];
-		(void)snprintf(place, sizeof(place), "%.60s[%zu]", where, i);
+		char digits[NUM_TEXT_MAX];
+		(void)text_join(place, 61, where, NULL);
+		(void)text_join(place + strlen(place), sizeof(place) - 60, "[", num_print(i, digits), "]", NULL);
 		int rc = decode_route(json_object_array_get_idx(array, i), place, dialect,
 		    &ret_routes->list[i], err);
 		if (rc)
@@ -176,6 +181,30 @@ routes_encode(const struct route *list, unsigned count)
 		json_object_array_add(array, object);
 	}
 	return array;
+}
+
+static void
+write_route(const struct route *route, struct buf *out)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	json_write_open(out, NULL, '{');
+	json_write_member(out, "dst", cidr_print(&route->dst, text));
+	if (route->gw.family)
+		json_write_member(out, "gw", ip_print(&route->gw, text));
+	for (unsigned f = 0; f < FIELD_COUNT; f++)
+		if (field_present(route, &fields[f]))
+			json_write_number(out, fields[f].key, field_number(route, &fields[f]));
+	json_write_close(out, '}');
+}
+
+void
+routes_write(const struct route *list, unsigned count, struct buf *out)
+{
+	json_write_open(out, "routes", '[');
+	for (unsigned i = 0; i < count; i++)
+		write_route(&list[i], out);
+	json_write_close(out, ']');
 }
 
 bool

@@ -9,6 +9,7 @@
 #include <json-c/json_types.h>
 
 #include "core/bounds.h"
+#include "core/buf.h"
 #include "core/err.h"
 #include "table/ip.h"
 
@@ -44,6 +45,8 @@ int routes_decode(struct json_object *array, const char *where,
     enum route_dialect dialect, struct routes *ret_routes, struct err *err);
 /* A new array; the caller puts it. */
 struct json_object *routes_encode(const struct route *list, unsigned count);
+/* The same as text: the member "routes" of an object that is being written (json_write.h). */
+void routes_write(const struct route *list, unsigned count, struct buf *out);
 bool route_equal(const struct route *a, const struct route *b);
 
 #endif

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "table/json.h"
 #include "table/key.h"
 
@@ -131,7 +131,7 @@ row_get(const char *key, struct json_object *object, struct row *ret_row, struct
 		rc = decode_gateways(object, key, row.gateways, &row.gateway_count, err);
 	if (rc)
 		return rc;
-	(void)snprintf(row.profile, sizeof(row.profile), "%s", profile);
+	(void)text_join(row.profile, sizeof(row.profile), profile, NULL);
 	*ret_row = row;
 	return 0;
 }
@@ -182,9 +182,8 @@ profile_decode(const char *key, const char *json, size_t length,
 		rc = decode_handover(object, key, &profile->available, err);
 	if (rc)
 		return rc;
-	(void)snprintf(profile->uid, sizeof(profile->uid), "%s", uid);
-	(void)snprintf(profile->allocation, sizeof(profile->allocation), "%s",
-	    key[0] == '!' ? key + 1 : key);
+	(void)text_join(profile->uid, sizeof(profile->uid), uid, NULL);
+	(void)text_join(profile->allocation, sizeof(profile->allocation), key[0] == '!' ? key + 1 : key, NULL);
 	return 0;
 }
 
@@ -206,7 +205,7 @@ network_row_decode(const char *key, const char *json, size_t length,
 		rc = json_get_bool(object, "grants", key, &network.grants_required, err);
 	if (rc)
 		return rc;
-	(void)snprintf(network.domain, sizeof(network.domain), "%s", domain);
+	(void)text_join(network.domain, sizeof(network.domain), domain, NULL);
 	*ret_network = network;
 	return 0;
 }

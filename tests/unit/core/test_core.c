@@ -17,6 +17,7 @@
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/num.h"
+#include "core/text.h"
 #include "core/tree.h"
 
 static void
@@ -99,6 +100,42 @@ a_buffer_is_filled_with_a_byte(void **state)
 	assert_false(buf_fill(&buf, 'x', 3));
 	assert_true(buf_fill(&buf, '.', 2));
 	assert_string_equal(buf_string(&buf), "   ..");
+}
+
+static void
+numbers_are_printed_in_digits(void **state)
+{
+	static const uint64_t numbers[] = {0, 9, 10, 4294967296, UINT64_MAX};
+	char expected[32];
+	char digits[NUM_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		scoped_buf buf = buf_make(64);
+		(void)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)numbers[i]);
+		assert_string_equal(num_print(numbers[i], digits), expected);
+		assert_true(buf_number(&buf, numbers[i]));
+		assert_string_equal(buf_string(&buf), expected);
+	}
+}
+
+static void
+texts_are_joined_and_cut_where_the_room_ends(void **state)
+{
+	char out[8];
+	scoped_free char *path = mem_join("/run", "/a", "", "/b", NULL);
+	scoped_free char *one = mem_join("", NULL);
+
+	(void)state;
+	assert_string_equal(path, "/run/a/b");
+	assert_string_equal(one, "");
+	assert_int_equal(text_join(out, sizeof(out), "abc", "defg", NULL), 7);
+	assert_string_equal(out, "abcdefg");
+	memset(out, 'x', sizeof(out));
+	assert_int_equal(text_join(out, sizeof(out) - 1, "abc", "defg", "h", NULL), 8);
+	assert_memory_equal(out, "abcdef\0x", 8);
+	assert_int_equal(text_join(out, 1, "abc", NULL), 3);
+	assert_string_equal(out, "");
 }
 
 static void
@@ -243,6 +280,8 @@ main(void)
 	    cmocka_unit_test(a_print_is_whole_or_not_there),
 	    cmocka_unit_test(a_buffer_is_filled_with_a_byte),
 	    cmocka_unit_test(numbers_are_plain_decimal_up_to_a_maximum),
+	    cmocka_unit_test(numbers_are_printed_in_digits),
+	    cmocka_unit_test(texts_are_joined_and_cut_where_the_room_ends),
 	    cmocka_unit_test(a_tree_keeps_each_item_once_and_in_order),
 	    IN_FOLDER(a_replaced_file_has_its_bytes_and_mode_and_leaves_no_other),
 	    IN_FOLDER(a_file_larger_than_its_maximum_is_not_read),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "table/json.h"
 #include "table/row.h"
 
 static void
@@ -61,6 +62,25 @@ what_is_no_profile_is_refused(void **state)
 	}
 }
 
+static void
+routes_are_written_as_their_tree_is_printed(void **state)
+{
+	static struct routes routes;
+	const char *text = "[{\"dst\":\"10.9.0.0/16\"},{\"dst\":\"fd00::/64\",\"gw\":\"fd00::1\","
+	                   "\"priority\":0,\"table\":4294967295,\"scope\":253,\"mtu\":1400,\"advmss\":1}]";
+	scoped_json *read = NULL;
+	scoped_buf out = buf_make(4096);
+	scoped_buf expected = buf_make(4096);
+
+	(void)state;
+	assert_int_equal(json_parse(text, strlen(text), "it", &read, NULL), 0);
+	assert_int_equal(routes_decode(read, "it", ROUTE_STRICT, &routes, NULL), 0);
+	scoped_json *tree = routes_encode(routes.list, routes.count);
+	(void)buf_print(&expected, "\"routes\":%s,", json_print(tree));
+	routes_write(routes.list, routes.count, &out);
+	assert_string_equal(out.data, expected.data);
+}
+
 int
 main(void)
 {
@@ -68,6 +88,7 @@ main(void)
 	    cmocka_unit_test(a_profile_goes_there_and_back),
 	    cmocka_unit_test(strict_is_what_is_not_said),
 	    cmocka_unit_test(what_is_no_profile_is_refused),
+	    cmocka_unit_test(routes_are_written_as_their_tree_is_printed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
