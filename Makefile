@@ -133,11 +133,13 @@ $(O)/%.o: %.c $(PROBED)
 # Here whatever would still call them ends by abort.
 NEVER_CALLED := getaddrinfo freeaddrinfo getnameinfo getprotobyname getprotobynumber \
 	__isoc99_fscanf __isoc99_sscanf __assert_fail
+# And libc looks for its executable's folder, in case it loads libraries from there.
+INSTEAD := --defsym=_dl_get_origin=origin_unknown
 # And what an ADD does use stands together.
 PLUGIN_ORDER := plugin/order.ld
 $(O)/staticip: $(O)/plugin/main.o $(call archives,plugin) $(PLUGIN_ORDER)
 	$(Q)echo "  LD      $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(SAN),-pie,-static-pie -Wl,-T,$(PLUGIN_ORDER) $(NEVER_CALLED:%=-Wl,--defsym=%=abort)) \
+	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(SAN),-pie,-static-pie -Wl,-T,$(PLUGIN_ORDER) $(NEVER_CALLED:%=-Wl,--defsym=%=abort) -Wl,$(INSTEAD)) \
 		-o $@ $(filter %.o %.a,$^) \
 		$(if $(SAN),$(LIBS_plugin),$(call pkg_libs,$(PKG_plugin),--static))
 
