@@ -32,8 +32,8 @@ buf_clear(struct buf *buf)
 		buf->data[0] = '\0';
 }
 
-static bool
-reserve(struct buf *buf, size_t more)
+bool
+buf_reserve(struct buf *buf, size_t more)
 {
 	if (more > buf->max - buf->length) {
 		buf->over = true;
@@ -54,7 +54,7 @@ reserve(struct buf *buf, size_t more)
 bool
 buf_add(struct buf *buf, const void *bytes, size_t length)
 {
-	if (!reserve(buf, length))
+	if (!buf_reserve(buf, length))
 		return false;
 	if (length)
 		memcpy(buf->data + buf->length, bytes, length);
@@ -80,7 +80,7 @@ buf_number(struct buf *buf, uint64_t number)
 bool
 buf_fill(struct buf *buf, char byte, size_t count)
 {
-	if (!reserve(buf, count))
+	if (!buf_reserve(buf, count))
 		return false;
 	memset(buf->data + buf->length, byte, count);
 	buf->length += count;
@@ -100,7 +100,7 @@ buf_print(struct buf *buf, const char *format, ...)
 	va_copy(again, args);
 	int length = vsnprintf(buf->data ? buf->data + buf->length : NULL, spare, format, args);
 	va_end(args);
-	bool fits = length >= 0 && reserve(buf, (size_t)length);
+	bool fits = length >= 0 && buf_reserve(buf, (size_t)length);
 	if (fits && (size_t)length >= spare)
 		(void)vsnprintf(buf->data + buf->length, (size_t)length + 1, format, again);
 	va_end(again);

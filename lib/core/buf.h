@@ -24,6 +24,9 @@ void buf_release(struct buf *buf);
 /* Empties, keeps the memory. */
 void buf_clear(struct buf *buf);
 
+/* Makes room for so many bytes more, once instead of step by step; false, and `over`, when that
+ * passes the maximum. */
+bool buf_reserve(struct buf *buf, size_t more);
 /* Append. Over the maximum nothing is added, `over` is set and false is
  * returned: callers that print a lot check buf_whole once at the end. */
 bool buf_add(struct buf *buf, const void *bytes, size_t length);

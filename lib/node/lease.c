@@ -76,6 +76,7 @@ lease_encode(const struct lease *lease, struct buf *out, struct err *err)
 {
 	size_t begin = out->length;
 
+	(void)buf_reserve(out, LEASE_BYTES); /* what does not fit shows below */
 	write_json(lease, out);
 	size_t length = out->length - begin;
 	if (out->over || length >= LEASE_BYTES) {
