@@ -114,6 +114,7 @@ def main():
     alone = [nothing, setting.ours("ours, 1 row", plugin, setting.make_table(1, 64), 1), thousand,
              setting.ours("ours, 100000 rows", plugin, setting.make_table(100000, 1024), 100000),
              setting.ours("ours, 100000 rows in 64 buckets", plugin, setting.make_table(100000, 64), 100000)]
+    alone += [setting.ours("ours, %d granted" % n, plugin, setting.make_grants(n), n) for n in (1, setting.PODS)]
     alone += setting.inline(plugin)
     alone += [setting.chained(plugin, n, 5) for n in (1, 10, 100)]
     free = setting.host_local(0, 10)

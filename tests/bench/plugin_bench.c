@@ -192,7 +192,7 @@ make_input(const char *path)
 	return ends[0];
 }
 
-/* The table that this one looks into: all have the same path. */
+/* What this one has on its node, tables and leases: all have the same path. */
 static void
 make_link(const struct contender *c)
 {

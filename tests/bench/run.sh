@@ -8,5 +8,5 @@ program=${1:?usage: run.sh PROGRAM.py ARGUMENT...}
 shift
 [ "$(id -u)" = 0 ] || { echo "mount and network namespaces need root"; exit 1; }
 exec unshare --mount --propagation private bash -c '
-	mount -t tmpfs -o mode=755 bench /run && mkdir /run/staticip /run/netns /run/bench &&
+	mount -t tmpfs -o mode=755 bench /run && mkdir /run/netns /run/bench &&
 	exec python3 -B "$@"' run "$here/$program" "$@"

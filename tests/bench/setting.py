@@ -22,13 +22,27 @@ def address(number):
 
 
 def make_table(rows, buckets):
-    """rows pods, of allocations of 100 each, with a gateway and a route; returns its path."""
+    """A root with rows pods, of allocations of 100 each, with a gateway and a route; its path."""
     root = "%s/table-%d-%d" % (WORK, rows, buckets)
     pods = {"mynet/default/p-%d" % i: {"p": "default/a%d" % (i // 100), "ips": [address(i + 256) + "/8"],
                                        "gw": ["10.255.255.1"]} for i in range(rows)}
     profiles = {"default/a%d" % i: {"uid": "u-1", "routes": [{"dst": "10.9.0.0/16"}]} for i in range(rows // 100 + 1)}
     tables.publish({"mynet": tables.network("mynet")}, pods, profiles, buckets, root)
-    return root + "/table"
+    return root
+
+
+def make_grants(rows):
+    """A root whose network gives addresses by grants only, with grants for rows pods; its path."""
+    root = "%s/grants-%d" % (WORK, rows)
+    tables.publish({"mynet": tables.network("mynet", grants=True)}, {}, {}, 64, root)
+    lines = [("@", {"node": "n1", "object": "o-1", "epoch": "1-e", "serial": 1}),
+             ("!default/a", {"uid": "u-1", "routes": [{"dst": "10.9.0.0/16"}]})]
+    lines += [("mynet/default/p-%d@u-%d" % (i, i), {"state": "Granted", "domain": "network/mynet", "p": "default/a",
+                                                    "ips": [address(i + 256) + "/8"], "gw": ["10.255.255.1"]})
+              for i in range(rows)]
+    with open(root + "/node", "w") as file:
+        file.write(tables.text([(key, json.dumps(value, separators=(",", ":"))) for key, value in lines]))
+    return root
 
 
 def make_namespaces(count):
@@ -54,8 +68,8 @@ def make_store(leases):
 class Contender:
     """One who is started: as the driver wants it (lines), and by us (run)."""
 
-    def __init__(self, name, program, conf=None, env=None, every=1, spread=1, table=None, undo=None):
-        self.name, self.every, self.spread, self.table = name, every, spread, table
+    def __init__(self, name, program, conf=None, env=None, every=1, spread=1, root=None, undo=None):
+        self.name, self.every, self.spread, self.root = name, every, spread, root
         # copies in tmpfs: no contender pays for another file system
         self.program = "%s/%s" % (WORK, os.path.relpath(program, TOP).replace("/", "-"))
         if not os.path.exists(self.program):
@@ -74,19 +88,18 @@ class Contender:
         lines = ["contender " + self.name, "exec " + self.program, "input " + self.input,
                  "every %d" % self.every, "spread %d" % self.spread]
         lines += ["env %s=%s" % pair for pair in self.env.items()]
-        if self.table:
-            lines.append("link %s/table %s" % (tables.ROOT, self.table))
+        if self.root:
+            lines.append("link %s %s" % (tables.ROOT, self.root))
         if self.undo:
             lines.append("undo " + self.undo)
         return lines
 
     def run(self, number=0, verb="ADD", wrap=()):
         """Starts it once; the driver's undo is not made. Returns the finished process."""
-        if self.table:
-            link = tables.ROOT + "/table"
-            if os.path.islink(link):
-                os.unlink(link)
-            os.symlink(self.table, link)
+        if self.root:
+            if os.path.islink(tables.ROOT):
+                os.unlink(tables.ROOT)
+            os.symlink(self.root, tables.ROOT)
         env = {k: v.replace("{i}", str(number)) for k, v in self.env.items()}
         env["CNI_COMMAND"] = verb
         with open(self.input) as source:
@@ -112,8 +125,8 @@ def routes_conf(count):
                            "ips": [{"address": "10.131.0.43/16", "interface": 0}]}}
 
 
-def ours(name, plugin, table, pods, ipam=None, **more):
-    return Contender(name, plugin, conf(ipam or {"type": "staticip"}), spread=min(pods, PODS), table=table,
+def ours(name, plugin, root, pods, ipam=None, **more):
+    return Contender(name, plugin, conf(ipam or {"type": "staticip"}), spread=min(pods, PODS), root=root,
                      undo=True, **more)
 
 
@@ -141,6 +154,7 @@ def empty(program):
 
 def inline(plugin):
     """Sources without a cluster: their nodes have no tables."""
+    os.makedirs(WORK + "/no-table", exist_ok=True)
     routes = [{"dst": "10.9.0.0/16"}]
     fixed = {"addresses": [{"address": "10.132.0.43/16", "gateway": "10.132.0.1"}], "routes": routes}
     dynamic = {"ranges": [[{"subnet": "10.133.0.0/16", "gateway": "10.133.0.1"}]], "routes": routes}
