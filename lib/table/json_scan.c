@@ -14,24 +14,16 @@
 #include "core/utf8.h"
 #include "table/json.h"
 #include "table/json_escape.h"
+#include "table/json_keys.h"
 
 /* Elements that an array has room for at first: nearly all have one or two. */
 enum { ARRAY_ROOM = 4 };
-
-/* A string's bytes between its quotes, as they stand there. */
-struct string {
-	const char *text;
-	size_t length;
-	bool escaped;
-	bool nul;
-};
 
 struct scan {
 	const char *start, *at, *end;
 	const char *what;
 	struct err *err;
-	struct string *keys; /* of all open objects, the innermost last */
-	size_t key_count, key_room;
+	struct json_keys keys;
 	char *text; /* the string that is being copied, without escapes */
 	size_t text_room;
 };
@@ -62,7 +54,7 @@ skip_space(struct scan *scan)
 /* ---- strings ---- */
 
 static int
-scan_escape(struct scan *scan, struct string *string)
+scan_escape(struct scan *scan, struct json_string *string)
 {
 	const char *why;
 	uint32_t character;
@@ -77,7 +69,7 @@ scan_escape(struct scan *scan, struct string *string)
 }
 
 static int
-scan_character(struct scan *scan, struct string *string)
+scan_character(struct scan *scan, struct json_string *string)
 {
 	if (*scan->at == '\\')
 		return scan_escape(scan, string);
@@ -91,9 +83,9 @@ scan_character(struct scan *scan, struct string *string)
 }
 
 static int
-scan_string(struct scan *scan, struct string *ret_string)
+scan_string(struct scan *scan, struct json_string *ret_string)
 {
-	struct string string = {.text = ++scan->at};
+	struct json_string string = {.text = ++scan->at};
 
 	while (scan->at < scan->end && *scan->at != '"') {
 		uint8_t c = (uint8_t)*scan->at;
@@ -114,7 +106,7 @@ scan_string(struct scan *scan, struct string *ret_string)
 
 /* The string as C has it, until the next call; a NUL in it is copied as it is. */
 static size_t
-copy_string(struct scan *scan, const struct string *string, const char **ret_text)
+copy_string(struct scan *scan, const struct json_string *string, const char **ret_text)
 {
 	size_t length = string->length;
 
@@ -143,7 +135,7 @@ made(struct json_object *value)
 static int
 take_string(struct scan *scan, struct json_object **ret_value)
 {
-	struct string string;
+	struct json_string string;
 	int rc = scan_string(scan, &string);
 
 	if (rc)
@@ -156,64 +148,30 @@ take_string(struct scan *scan, struct json_object **ret_value)
 
 /* ---- the same key twice ---- */
 
-/* The plain comparison has the same order as the other: UTF-8 sorts by code point. */
 static int
-compare_keys(const void *a, const void *b)
+fail_twice(const struct scan *scan, const struct json_string *const twice[2])
 {
-	const struct string *left = a;
-	const struct string *right = b;
-	size_t shorter = left->length < right->length ? left->length : right->length;
-
-	if (left->escaped || right->escaped)
-		return json_escaped_compare(
-		    left->text, left->length, right->text, right->length);
-	int order = memcmp(left->text, right->text, shorter);
-	return order ? order : (left->length > right->length) - (left->length < right->length);
-}
-
-static int
-fail_twice(const struct scan *scan, const struct string *a, const struct string *b)
-{
-	const struct string *first = a->text < b->text ? a : b;
-	const struct string *second = first == a ? b : a;
+	size_t length = twice[1]->length;
 
 	return err_set(scan->err, EBADMSG,
 	    "%s has the key \"%.*s\" twice in one object, at bytes %zu and %zu; keep one of them",
-	    scan->what, (int)(second->length > 64 ? 64 : second->length), second->text,
-	    (size_t)(first->text - scan->start), (size_t)(second->text - scan->start));
+	    scan->what, (int)(length > 64 ? 64 : length), twice[1]->text,
+	    (size_t)(twice[0]->text - scan->start), (size_t)(twice[1]->text - scan->start));
 }
 
 /* Closes the object whose keys start at first. */
 static int
 close_keys(struct scan *scan, size_t first)
 {
-	struct string *keys = scan->keys + first;
-	size_t count = scan->key_count - first;
+	const struct json_string *twice[2];
 
-	scan->key_count = first;
-	if (count < 2)
-		return 0;
-	qsort(keys, count, sizeof(*keys), compare_keys);
-	for (size_t i = 1; i < count; i++)
-		if (compare_keys(&keys[i - 1], &keys[i]) == 0)
-			return fail_twice(scan, &keys[i - 1], &keys[i]);
-	return 0;
-}
-
-static void
-remember_key(struct scan *scan, const struct string *key)
-{
-	if (scan->key_count == scan->key_room) {
-		scan->key_room = scan->key_room ? scan->key_room * 2 : 16;
-		scan->keys = mem_resize(scan->keys, scan->key_room, sizeof(*scan->keys));
-	}
-	scan->keys[scan->key_count++] = *key;
+	return json_keys_close(&scan->keys, first, twice) ? fail_twice(scan, twice) : 0;
 }
 
 static int
-scan_key(struct scan *scan, struct string *ret_key)
+scan_key(struct scan *scan, struct json_string *ret_key)
 {
-	struct string *key = ret_key;
+	struct json_string *key = ret_key;
 
 	skip_space(scan);
 	if (!next_is(scan, '"'))
@@ -223,7 +181,7 @@ scan_key(struct scan *scan, struct string *ret_key)
 		return rc;
 	if (key->nul)
 		return fail(scan, "a NUL character in the key that ends");
-	remember_key(scan, key);
+	json_keys_add(&scan->keys, key);
 	skip_space(scan);
 	if (!next_is(scan, ':'))
 		return fail(scan, "no ':' behind a key");
@@ -253,7 +211,7 @@ static int
 scan_member(struct scan *scan, unsigned depth, struct json_object *object)
 {
 	struct json_object *value = NULL;
-	struct string key;
+	struct json_string key;
 	const char *name;
 	int rc = scan_key(scan, &key);
 
@@ -270,7 +228,7 @@ scan_member(struct scan *scan, unsigned depth, struct json_object *object)
 static int
 scan_object(struct scan *scan, unsigned depth, struct json_object *object)
 {
-	size_t first = scan->key_count;
+	size_t first = scan->keys.count;
 	int rc = 1;
 
 	scan->at++;
@@ -439,7 +397,7 @@ json_scan(const char *text, size_t length, const char *what,
 	skip_space(&scan);
 	if (!rc && scan.at < scan.end)
 		rc = fail(&scan, "something behind the value");
-	mem_free(scan.keys);
+	json_keys_release(&scan.keys);
 	mem_free(scan.text);
 	if (!rc)
 		*ret_value = mem_take(&value);
