@@ -144,7 +144,7 @@ json_unescape(const char *text, size_t length, char *out)
 	char *begin = out;
 
 	while (text < end) {
-		uint32_t character;
+		uint32_t character = 0;
 		const char *why;
 		size_t size = *text == '\\'
 		    ? json_escape(text, (size_t)(end - text), &character, &why)
