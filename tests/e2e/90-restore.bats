@@ -1,7 +1,7 @@
 # etcd is restored from a backup that was made when the suite began, ten minutes ago or more: the API
 # server knows pods that are gone, and none of those that run. No address is in two pods at any
-# time, and all settles as it was then. Its name sorts last: the other tests are what was
-# changed in between, and this file does the rest.
+# time, and all settles as it was then. Its name sorts behind those of all tests that change
+# something: they are what was changed in between, and this file does the rest.
 
 . "$BATS_TEST_DIRNAME/lib.bash"
 . "$BATS_TEST_DIRNAME/holders.bash"
