@@ -100,6 +100,11 @@ enum {
 	 * json-c allows by default (32); the API server itself stops at 10 000. */
 	API_JSON_DEPTH_MAX = 128,
 
+	/* Connections to the API server at once: some nine watches, and what is asked. A
+	 * leader that begins would ask hundreds of questions on as many connections, whose
+	 * handshakes then cost more time than it has to renew its lease. */
+	HTTP_CONNECTIONS_MAX = 32,
+
 	/* Small configuration files: kubeconfig, token, CA bundle. */
 	CONFIG_FILE_MAX = 1024 * 1024,
 	/* The plugin's program, which the agent copies; it has about 2 MiB. */

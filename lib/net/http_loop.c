@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/bounds.h"
 #include "core/mem.h"
 #include "net/http_private.h"
 
@@ -271,6 +272,9 @@ http_loop_init(struct http *http)
 	 * and a turn with it does not sleep (a zero ev_timer costs 1 ms of epoll) */
 	ev_set_priority(&http->pump, EV_MAXPRI);
 	http->pump.data = http;
+	/* what is more waits in its order, within its deadline */
+	(void)curl_multi_setopt(
+	    http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_CONNECTIONS_MAX);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 
+#include "core/bounds.h"
 #include "net/http.h"
 #include "net/http_private.h"
 #include "server.h"
@@ -688,6 +689,30 @@ a_spin_ends_what_runs_and_the_client_goes_on(void **state)
 	assert_int_equal(f->server->accepted, 2);
 }
 
+enum { CROWD = 4 * HTTP_CONNECTIONS_MAX };
+
+static bool
+crowd_is_done(void *cookie)
+{
+	return ((struct fixture *)cookie)->done == CROWD;
+}
+
+/* A leader that begins asks hundreds of questions. */
+static void
+requests_that_are_many_wait_for_few_connections(void **state)
+{
+	struct fixture *f = *state;
+	struct http_call call = usual_call(f);
+
+	f->serve = serve_hello;
+	for (int i = 0; i < CROWD; i++)
+		(void)http_start(f->http, &call);
+	assert_true(loop_until(f->loop, crowd_is_done, f, 10));
+	assert_int_equal(f->status, 200);
+	assert_int_equal(f->server->requests, CROWD);
+	assert_in_range(f->server->accepted, 1, HTTP_CONNECTIONS_MAX);
+}
+
 int
 main(void)
 {
@@ -717,6 +742,7 @@ main(void)
 	    TEST(neither_ends_nor_cancels_leave_a_descriptor_open),
 	    TEST(a_spin_ends_what_runs_and_the_client_goes_on),
 	    TEST(an_open_stream_does_not_keep_the_loop_busy),
+	    TEST(requests_that_are_many_wait_for_few_connections),
 	};
 #undef TEST
 
