@@ -68,12 +68,14 @@ def one_at_a_time(report, contenders, samples):
 
 def all_at_once(report, contenders, samples):
     report.say("\n## %d at once\n" % setting.PODS)
-    report.say("| contender | rounds | p50 ms | × empty |")
-    report.say("|---|---|---|---|")
+    report.say("| contender | rounds | p50 ms | p99 ms | × empty | CPU µs of each | max RSS KiB |")
+    report.say("|---|---|---|---|---|---|---|")
     base = median(samples["empty"])
     for c in contenders:
         rows = samples[c.name]
-        report.say("| %s | %d | %.1f | %.2f |" % (c.name, len(rows), median(rows) / 1e6, median(rows) / base))
+        cpu = statistics.mean(row[1] + row[2] for row in rows) / setting.PODS
+        report.say("| %s | %d | %.1f | %.1f | %.2f | %.0f | %d |" % (
+            c.name, len(rows), median(rows) / 1e6, percentile(rows, 0.99) / 1e6, median(rows) / base, cpu, max(row[3] for row in rows)))
 
 
 def judge(report, alone, together):

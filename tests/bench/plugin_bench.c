@@ -17,8 +17,8 @@
  *
  * Prints for each start
  *   NAME TAB wall ns TAB user us TAB system us TAB max RSS KiB TAB minor faults
- * and with AT_ONCE for each round
- *   NAME TAB wall ns from the first start to the last end
+ * and with AT_ONCE for each round the same, of all its starts: wall ns from the first start
+ * to the last end, sums of the times and faults, the largest RSS;
  * and keeps answers as DIR/NAME.i. A start that fails ends it all with status 1. */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -292,23 +293,43 @@ microseconds(const struct timeval *time)
 	return (long)time->tv_sec * 1000000 + (long)time->tv_usec;
 }
 
+/* Waits for the end, and adds what the start cost to the sum. */
+static void
+wait_for(const struct contender *c, const struct start *start, struct rusage *sum, int *ret_status)
+{
+	struct rusage usage;
+
+	if (wait4(start->pid, ret_status, 0, &usage) < 0)
+		die("cannot wait for", c->name);
+	timeradd(&sum->ru_utime, &usage.ru_utime, &sum->ru_utime);
+	timeradd(&sum->ru_stime, &usage.ru_stime, &sum->ru_stime);
+	sum->ru_minflt += usage.ru_minflt;
+	if (usage.ru_maxrss > sum->ru_maxrss)
+		sum->ru_maxrss = usage.ru_maxrss;
+}
+
+static void
+print_cost(const struct contender *c, int64_t wall_ns, const struct rusage *usage)
+{
+	(void)printf("%s\t%lld\t%ld\t%ld\t%ld\t%ld\n", c->name, (long long)wall_ns,
+	    microseconds(&usage->ru_utime), microseconds(&usage->ru_stime), usage->ru_maxrss,
+	    usage->ru_minflt);
+}
+
 static void
 run_one(struct contender *c, unsigned number)
 {
 	struct start start;
-	struct rusage usage;
+	struct rusage usage = {0};
 	int status;
 
 	make_link(c);
 	prepare(c, &start);
 	begin(c, number, &start);
-	if (wait4(start.pid, &status, 0, &usage) < 0)
-		die("cannot wait for", c->name);
+	wait_for(c, &start, &usage, &status);
 	start.end = now_ns();
 	finish(c, &start, number, status);
-	(void)printf("%s\t%lld\t%ld\t%ld\t%ld\t%ld\n", c->name, (long long)(start.end - start.begin),
-	    microseconds(&usage.ru_utime), microseconds(&usage.ru_stime), usage.ru_maxrss,
-	    usage.ru_minflt);
+	print_cost(c, start.end - start.begin, &usage);
 	undo(c, number);
 }
 
@@ -317,6 +338,7 @@ run_at_once(struct contender *c, unsigned count)
 {
 	struct start starts[AT_ONCE_MAX];
 	int status[AT_ONCE_MAX];
+	struct rusage usage = {0};
 	int64_t end;
 
 	make_link(c);
@@ -325,12 +347,11 @@ run_at_once(struct contender *c, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		begin(c, i, &starts[i]);
 	for (unsigned i = 0; i < count; i++)
-		if (waitpid(starts[i].pid, &status[i], 0) < 0)
-			die("cannot wait for", c->name);
+		wait_for(c, &starts[i], &usage, &status[i]);
 	end = now_ns();
 	for (unsigned i = 0; i < count; i++)
 		finish(c, &starts[i], i, status[i]);
-	(void)printf("%s\t%lld\n", c->name, (long long)(end - starts[0].begin));
+	print_cost(c, end - starts[0].begin, &usage);
 	for (unsigned i = 0; i < count; i++)
 		undo(c, i);
 }
