@@ -10,13 +10,16 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../scenarios"))
 
-import tables  # noqa: E402  (found by the line above)
+import mains  # noqa: E402  (found by the line above)
+import tables  # noqa: E402
 from harness import Failure, Harness, expect  # noqa: E402
 
 BIN = os.environ["BUILD"] + "/cluster-bin"
 WORK = "/run/work"
 ADDRESSES = ["10.0.2.40/24", "fd00:2::40/64"]
 GATEWAYS = ["10.0.2.1", "fd00:2::1"]
+SECOND = ["10.77.0.9/24"]  # on the network "second"
+NODE_LINKS = ("up0", "given")  # the master of macvlan, and what host-device gives away and takes back
 # What is left of a pod that is gone, on a node without pods.
 TRACES = ("/run/netns", "/var/lib/cni/results", "/run/staticip/leases")
 CONFIG = """
@@ -50,11 +53,12 @@ class Runtime:
     """One containerd with folders and a socket of its own."""
 
     def __init__(self, name, path, version):
-        self.path, self.version = path, version  # of the CNI configuration
+        self.path, self.newest = path, version  # of the CNI configuration
+        self.version = version
         self.work = "%s/%s" % (WORK, name)
-        self.process = self.log = None
+        self.conflist = self.work + "/net.d/10-podnet.conflist"
+        self.process = self.log = self.under = None
         os.makedirs(self.work + "/net.d")
-        os.symlink(WORK + "/bin", self.work + "/bin")
         with open(self.work + "/config.toml", "w") as f:
             f.write(CONFIG.format(work=self.work))
 
@@ -105,20 +109,36 @@ class Runtime:
         self.cri("stop", sandbox)
         self.cri("remove", sandbox)
 
-    def begin(self):
+    def begin(self, main="bridge", release="1.9.1"):
         """What a test that failed has left must not be the next one's failure."""
         publish()
+        self.use(main, release)
         self.wait_for_network("true")
         for sandbox in self.cri("list").split():
             self.drop(sandbox)
 
+    def use(self, main, release):
+        """Under another main plugin. The runtime must have seen that the network is gone, or it
+        might start the next pod with the old one."""
+        if (main, release) == self.under:
+            return
+        if self.under and os.path.exists(self.conflist):
+            os.unlink(self.conflist)
+            self.wait_for_network("false")
+        self.under = main, release
+        self.version = self.newest if release == "1.9.1" else "1.0.0"  # the newest that 1.1.1 knows
+        if os.path.islink(self.work + "/bin"):
+            os.unlink(self.work + "/bin")
+        os.symlink("%s/bin-%s" % (WORK, release), self.work + "/bin")
+        self.configure()
+
     def configure(self):
         """Written beside and renamed in the folder: that is what the runtime notices."""
         us = {"type": "staticip", "routes": [{"dst": "10.8.0.0/16", "gw": "auto", "mtu": 1400}]}
-        main = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipam": {"type": "staticip", "wait": 1}}
+        main = dict(mains.MAINS[self.under[0]][0], type=self.under[0], ipam={"type": "staticip", "wait": 1})
         with open(self.work + "/net.d/.new", "w") as f:
             json.dump({"cniVersion": self.version, "name": "podnet", "plugins": [main, us]}, f)
-        os.rename(self.work + "/net.d/.new", self.work + "/net.d/10-podnet.conflist")
+        os.rename(self.work + "/net.d/.new", self.conflist)
 
     def wait_for_network(self, wanted):
         until = time.monotonic() + 20
@@ -128,13 +148,15 @@ class Runtime:
 
 
 def publish():
-    row = {"p": "default/a", "ips": ADDRESSES, "gw": GATEWAYS}
-    tables.publish({"podnet": tables.network("podnet")}, {"podnet/default/p-0": row},
-                   {"default/a": {"uid": "u-1", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}})
+    rows = {"podnet/default/p-0": {"p": "default/a", "ips": ADDRESSES, "gw": GATEWAYS},
+            "second/default/p-0": {"p": "default/b", "ips": SECOND}}
+    tables.publish({name: tables.network(name) for name in ("podnet", "second")}, rows,
+                   {"default/a": {"uid": "u-1", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}, "default/b": {"uid": "u-2"}})
 
 
 def traces():
-    links = [link["ifname"] for link in json.loads(run("ip", "-j", "link")) if link["ifname"].startswith("veth")]
+    here = [link["ifname"] for link in json.loads(run("ip", "-j", "link"))]
+    links = [name for name in here if name.startswith("veth")] + [name + " is gone" for name in NODE_LINKS if name not in here]
     return links + [os.path.join(folder, name) for root in TRACES for folder, _, names in os.walk(root) for name in names]
 
 
@@ -145,12 +167,17 @@ def expect_nothing_left():
     expect(traces() == [], "left behind", traces())
 
 
-def pod_network():
-    """Addresses and routes of the one pod that runs."""
+def pod_netns():
+    """That of the one pod that runs."""
     names = os.listdir("/run/netns")
     expect(len(names) == 1, "network namespaces", names)
-    inside = ["nsenter", "--net=/run/netns/" + names[0], "ip"]
-    return "\n".join(run(*inside, *words.split()) for words in ("addr show dev eth0", "-4 route", "-6 route"))
+    return "/run/netns/" + names[0]
+
+
+def pod_network(ifname="eth0"):
+    """Addresses and routes of the one pod that runs."""
+    inside = ["nsenter", "--net=" + pod_netns(), "ip"]
+    return "\n".join(run(*inside, *words.split()) for words in ("addr show dev " + ifname, "-4 route", "-6 route"))
 
 
 def expect_pod(runtime, sandbox):
@@ -256,16 +283,68 @@ def test_the_network_is_ready_when_a_table_is_there(runtime):
     runtime.wait_for_network("true")
 
 
+def under(runtime, main, release):
+    """A pod's whole life, and the next one's; host-device gives its one device to one pod at a time."""
+    runtime.begin(main, release)
+    for uid in ("u-1", "u-2"):
+        sandbox = runtime.run_pod("p-0", uid)
+        expect_pod(runtime, sandbox)
+        runtime.drop(sandbox)
+        expect_nothing_left()
+
+
+def cnitool(runtime, verb):
+    """About the second interface of the pod that runs, as Multus would."""
+    env = dict(runtime.environment(), NETCONFPATH=runtime.work + "/second.d", CNI_PATH=runtime.work + "/bin", CNI_IFNAME="net1",
+               CNI_ARGS="IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=p-0;K8S_POD_UID=u-1")
+    return run(BIN + "/cnitool", verb, "second", pod_netns(), env=env)
+
+
+def second_interface(runtime, release):
+    """ADD, CHECK and DEL in a pod that runs: the first interface stays as it is."""
+    runtime.begin("bridge", release)
+    os.makedirs(runtime.work + "/second.d", exist_ok=True)
+    main = {"type": "macvlan", "master": "up0", "ipam": {"type": "staticip", "wait": 1}}
+    us = {"type": "staticip", "routes": [{"dst": "10.78.0.0/16", "gw": "10.77.0.1"}]}
+    with open(runtime.work + "/second.d/second.conflist", "w") as f:
+        json.dump({"cniVersion": runtime.version, "name": "second", "plugins": [main, us]}, f)
+    sandbox = runtime.run_pod("p-0", "u-1")
+    result = json.loads(cnitool(runtime, "add"))
+    expect([i["address"] for i in result["ips"]] == SECOND, "addresses", result)
+    shown = pod_network("net1")
+    for words in ("inet " + SECOND[0], "10.78.0.0/16 via 10.77.0.1 dev net1"):
+        expect(words in shown, "not in the pod: " + words, shown)
+    cnitool(runtime, "check")
+    expect_pod(runtime, sandbox)
+    cnitool(runtime, "del")
+    expect("net1" not in run("nsenter", "--net=" + pod_netns(), "ip", "link"), "net1 is still there")
+    expect_pod(runtime, sandbox)
+    runtime.drop(sandbox)
+    expect_nothing_left()
+
+
+def under_each_main(h, name, runtime):
+    for release in mains.RELEASES:
+        for main in mains.REQUIRED:
+            why = mains.why_not(release, main)
+            if why and why.startswith("the kernel"):
+                print("ok %s under %s %s # skip %s" % (name, main, release, why))
+            else:
+                h.case("%s: under %s %s" % (name, main, release), lambda: under(runtime, main, release))
+        h.case("%s: a second interface by cnitool, %s" % (name, release), lambda: second_interface(runtime, release))
+
+
 def life(h, name, path, version):
     """Every test with one runtime."""
     runtime = Runtime(name, path, version)
     try:
-        runtime.configure()
+        runtime.use("bridge", "1.9.1")
         runtime.start()
         runtime.load_pause()
         for test, act in list(globals().items()):
             if test.startswith("test_"):
                 h.case("%s: %s" % (name, test[5:].replace("_", " ")), lambda: (runtime.begin(), act(runtime)))
+        under_each_main(h, name, runtime)
     finally:
         if h.failed:
             print("the end of the log of %s:\n%s" % (name, runtime.tail()))
@@ -275,8 +354,12 @@ def life(h, name, path, version):
 def main():
     h = Harness(sys.argv[1], re.compile(sys.argv[2]))
     run("ip", "link", "set", "lo", "up")
-    os.makedirs(WORK + "/bin")
-    run("sh", "-c", "cp %s/cni/* %s/bin && cp %s %s/bin/staticip" % (BIN, WORK, h.plugin, WORK))
+    for link in NODE_LINKS:
+        run("ip", "link", "add", link, "type", "veth", "peer", "name", link + "-peer")
+        run("ip", "link", "set", link, "up")
+        run("ip", "link", "set", link + "-peer", "up")
+    for release, folder in mains.RELEASES.items():
+        run("sh", "-c", "mkdir -p $0 && cp $1/* $0/ && cp $2 $0/staticip", "%s/bin-%s" % (WORK, release), folder, h.plugin)
     for name, path, version in (("containerd 1.6", "/usr/bin", "1.0.0"), ("containerd 2.4", BIN + "/containerd2", "1.1.0")):
         print("# " + run(path + "/containerd", "--version"))
         try:
