@@ -11,6 +11,8 @@ if [ "$(id -u)" != 0 ]; then
 	echo "scenarios: 0 passed, 0 failed"
 	exit 0
 fi
+DEBIAN_CNI=$(dpkg-query -W -f '${Version}\n' containernetworking-plugins 2>&1; dpkg --verify containernetworking-plugins 2>&1 | grep /usr/lib/cni/ || true)
+export DEBIAN_CNI
 exec unshare --mount --propagation private bash -c '
 	mount -t tmpfs scenarios /var/lib && # cnitool keeps its results there
 	mount -t tmpfs -o mode=755 scenarios /run && mkdir /run/staticip /run/netns /run/work &&
