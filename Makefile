@@ -121,6 +121,10 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rules,$(l),$(call src_layer,$(l)))))
 $(foreach c,$(COMPONENTS),$(eval $(call layer_rules,$(c),$(call src_component,$(c)))))
 $(foreach c,$(COMPONENTS),$(eval $(O)/$(c)/main.o: CPPFLAGS_LAYER := $(call pkg_cflags,$(PKG_$(c)))))
 
+# What a sanitizer finds is a file in $(O)/reports: tests/sanitizers.
+REPORTS := $(if $(filter address,$(SAN)),$(O)/tests/sanitizers/defaults.o)
+$(REPORTS): CPPFLAGS_LAYER := -DSANITIZER_REPORTS='"$(abspath $(O))/reports"'
+
 $(O)/%.o: %.c $(PROBED)
 	$(Q)mkdir -p $(@D); echo "  CC      $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(CPPFLAGS_LAYER) $(CPPFLAGS) -MMD -MP -c $< -o $@
@@ -137,17 +141,17 @@ NEVER_CALLED := getaddrinfo freeaddrinfo getnameinfo getprotobyname getprotobynu
 INSTEAD := --defsym=_dl_get_origin=origin_unknown
 # And what an ADD does use stands together.
 PLUGIN_ORDER := plugin/order.ld
-$(O)/staticip: $(O)/plugin/main.o $(call archives,plugin) $(PLUGIN_ORDER)
+$(O)/staticip: $(O)/plugin/main.o $(REPORTS) $(call archives,plugin) $(PLUGIN_ORDER)
 	$(Q)echo "  LD      $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) $(if $(SAN),-pie,-static-pie -Wl,-T,$(PLUGIN_ORDER) $(NEVER_CALLED:%=-Wl,--defsym=%=abort) -Wl,$(INSTEAD)) \
 		-o $@ $(filter %.o %.a,$^) \
 		$(if $(SAN),$(LIBS_plugin),$(call pkg_libs,$(PKG_plugin),--static))
 
-$(O)/staticip-agent: $(O)/agent/main.o $(call archives,agent)
+$(O)/staticip-agent: $(O)/agent/main.o $(REPORTS) $(call archives,agent)
 	$(Q)echo "  LD      $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o %.a,$^) $(LIBS_agent)
 
-$(O)/staticip-controller: $(O)/controller/main.o $(call archives,controller)
+$(O)/staticip-controller: $(O)/controller/main.o $(REPORTS) $(call archives,controller)
 	$(Q)echo "  LD      $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -pie -o $@ $(filter %.o %.a,$^) $(LIBS_controller)
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Every test, in stages; what a stage prints is in build/test-logs/STAGE.log, and is
 # shown when it fails. The last line is "N passed, N failed".
-#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized stress reference runtime steady
-#                               fuzz model client integration watcher e2e
+#   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized stress sanitized-stress reference
+#                               sanitized-reference runtime steady fuzz model client integration sanitized-integration
+#                               watcher e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/test-logs
@@ -45,24 +46,34 @@ run_stage() {
 	unit) stage unit "every module by itself" make --no-print-directory -j2 unit ;;
 	sanitizers) stage sanitizers "the same with address and undefined-behaviour sanitizers" make --no-print-directory -j2 SAN=address unit ;;
 	scenarios) stage scenarios "CNI cases against the built plugin" tests/scenarios/run.sh build/staticip ;;
-	sanitized) stage sanitized "the same against a plugin with both sanitizers" sanitized_scenarios ;;
+	sanitized) stage sanitized "the same with both sanitizers" tests/sanitizers/run.sh tests/scenarios/run.sh build/address/staticip ;;
 	stress) stage stress "leases: a kill at each system call, and many at once for ${STRESS_SECONDS:-60} s" tests/stress/run.sh build/staticip ;;
+	sanitized-stress) stage sanitized-stress "the same with both sanitizers: a kill at each third system call, 20 s" sanitized_stress ;;
 	runtime) stage runtime "containerd 1.6 and 2.4 with the built plugin" tests/runtime/run.sh build/staticip ;;
 	steady) stage steady "instructions, system calls and memory of the plugin's verbs" tests/bench/steady.sh ;;
-	reference) stage reference "the reference plugins' own suites with the built plugin" tests/reference/run.sh ;;
+	reference) stage reference "the reference plugins' own suites with the built plugin" tests/reference/run.sh
+		sed -n 's/^reference: \([a-z-]*: [0-9]* passed, .* calls\) .*/   \1/p; s/^ok \(.*\) # differs: /   differs: \1: /p' "$logs/reference.log" ;;
+	sanitized-reference) stage sanitized-reference "the same with both sanitizers" tests/sanitizers/run.sh tests/reference/run.sh --with build/address/staticip ;;
 	fuzz) stage fuzz "every parser, ${FUZZ_SECONDS:-30} s each" make --no-print-directory -j2 fuzz
 		sed -n '/^coverage/,/^fuzz:/{/^fuzz:/!s/^/   /p}' "$logs/fuzz.log" ;;
 	model) stage model "the hand-over of addresses, searched to the end; each rule switched off" tests/model/run.sh ;;
 	client) stage client "the API client against a real API server" tests/integration/net_watch.sh ;;
 	integration) stage integration "controller and agents against a real API server, with faults" tests/integration/run.sh ;;
+	sanitized-integration) stage sanitized-integration "two of these files with both sanitizers in controller, agents and plugin" sanitized_integration ;;
 	watcher) stage watcher "what the end-to-end tests are watched by: does it see?" tests/watcher/selftest.sh ;;
 	e2e) stage e2e "the chart on real nodes" tests/e2e/run.sh ;;
 	*) echo "no such stage: $1" >&2; exit 2 ;;
 	esac
 }
 
-sanitized_scenarios() {
-	make --no-print-directory -j2 SAN=address build/address/staticip && tests/scenarios/run.sh build/address/staticip
+sanitized_stress() {
+	STRESS_SECONDS=20 STRESS_EVERY=3 tests/sanitizers/run.sh tests/stress/run.sh build/address/staticip
+}
+
+# Without the churn, whose name begins with "pods,": the sanitizers make it another test.
+sanitized_integration() {
+	BUILD=$PWD/build/address ENDING=TERM tests/sanitizers/run.sh tests/integration/run.sh --filter '^[^p]|^p[^o]' \
+		"$PWD"/tests/integration/{holders,tables}.bats
 }
 
 interrupted() {
@@ -74,11 +85,12 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress reference runtime steady fuzz model client integration watcher e2e
+[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress sanitized-stress reference sanitized-reference runtime steady \
+	fuzz model client integration sanitized-integration watcher e2e
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
 for name in "$@"; do
 	case $name in
-	scenarios | sanitized | reference | runtime | steady | client | integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
+	scenarios | sanitized | reference | sanitized-reference | runtime | steady | client | integration | sanitized-integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
 	esac
 	run_stage "$name"
 done

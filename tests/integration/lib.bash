@@ -131,14 +131,24 @@ judged() {
 	return $rc
 }
 
+# end_it PID: killed at any instruction, as it must bear. With ENDING=TERM it is asked first:
+# a sanitizer's build looks for leaks when it ends by itself.
+end_it() {
+	if [ "${ENDING:-KILL}" = TERM ] && kill -s TERM "$1" 2>/dev/null; then
+		kill -s CONT "$1"
+		timeout 10 tail --pid="$1" -s 0.1 -f /dev/null || late="$late $1"
+	fi 2>/dev/null
+	kill -s KILL "$1" 2>/dev/null || true
+}
 # Ends what start started, tests' last act.
 stop_all() {
-	local file
+	local file late=
 	touch "$WORK/enough" # ends the loops of a test that failed
 	for file in "$WORK"/controller*.pid "$WORK"/candidate-*.pid "$WORK"/agent-*.pid "$WORK"/machine-*.pid "$WORK"/proxy*.pid "$WORK"/watcher.pid; do
-		[ ! -e "$file" ] || kill -s KILL "$(cat "$file")" 2>/dev/null || true
+		[ ! -e "$file" ] || end_it "$(cat "$file")"
 		rm -f "$file"
 	done
 	rm -rf "$WORK"/n[0-9]*
 	kubectl delete staticipallocations -A --all >/dev/null 2>&1 || true
+	[ -z "$late" ] || { echo "did not end within 10 s of SIGTERM:$late"; return 1; }
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Goal: leases stay right whoever meets whom and whoever is killed when: many
 # attachments at once in random order (STRESS_SECONDS, 60; STRESS_SEED), and a kill at
-# each single system call of each act. Runs under a mount namespace of its own with a
+# each single system call of each act (STRESS_EVERY=3: at each third). Runs under a mount namespace of its own with a
 # fresh /run, so that nothing of the machine is read or changed.
 # usage: run.sh PLUGIN     closing line: stress: N passed, N failed
 set -euo pipefail

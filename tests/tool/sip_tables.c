@@ -39,6 +39,16 @@ compare_use(const void *a, const void *b)
 	return order ? order : strcmp(x->network, y->network);
 }
 
+static void
+free_use(void *item)
+{
+	struct use *use = item;
+
+	mem_free(use->network);
+	mem_free(use->key);
+	mem_free(use);
+}
+
 static int
 read_once(const char *directory, unsigned count, struct picture *picture, struct err *err)
 {
@@ -115,9 +125,11 @@ check_row(struct tree *uses, const struct table_line *line, bool quiet, struct e
 		*use = (struct use){.network = mem_format("%.*s", (int)strcspn(key, "/"), key),
 		    .key = mem_text(key), .ip = row.ips[i].ip};
 		const struct use *other = tree_add(uses, use);
-		if (other)
+		if (other) {
+			free_use(use);
 			return err_set(err, EEXIST, "%s is in the rows of %s and of %s",
 			    ip_print(&row.ips[i].ip, text), other->key, key);
+		}
 		if (!quiet)
 			(void)printf("%s%s", i ? "," : "", cidr_print(&row.ips[i], text));
 	}
@@ -174,6 +186,8 @@ check(const char *directory, bool quiet, struct err *err)
 		rc = check_bucket(&uses, &picture.files[i], i, quiet, err);
 		rows += rc > 0 ? rc : 0;
 	}
+	tree_release(&uses, free_use);
+	release(&picture);
 	if (rc < 0)
 		return rc;
 	if (quiet)
