@@ -7,11 +7,15 @@ import re
 LOG = "/run/bench/count"
 
 
-def instructions(contender, number=0):
-    """Of one start and its children; None where valgrind cannot run the program."""
+def instructions(contender, number=0, verb="ADD"):
+    """Of one start and its children, of a DEL behind an ADD; None where valgrind cannot run
+    the program."""
     wrap = ["/usr/bin/valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--log-file=" + LOG]
-    done = contender.run(number, wrap=wrap)
-    contender.run_undo(number)
+    if verb == "DEL":
+        contender.run(number)
+    done = contender.run(number, verb, wrap)
+    if verb == "ADD":
+        contender.run_undo(number)
     if done.returncode:
         return None
     with open(LOG) as file:

@@ -1,12 +1,13 @@
 """Gates that do not depend on the clock. See steady.sh.
 
 usage: run.sh steady.py PLUGIN EMPTY MEMCHECK_PLUGIN DRIVER"""
-import json
 import statistics
 import sys
 import traceback
 
 import counts
+import growth
+import memory
 import setting
 
 # What was measured, with a little room: who passes one of them has made a call dearer.
@@ -80,38 +81,6 @@ def count_faults(gates, plugin, empty, driver):
     gates.at_most("page faults of an ADD beyond the empty process's", ours - nothing, ADD_FAULTS_MAX)
 
 
-def memcheck(contender, verb, want, wrap):
-    done = contender.run(0, verb, wrap)
-    with open(counts.LOG) as file:
-        log = file.read()[:4000]
-    assert done.returncode != 99, log
-    assert "HEAP SUMMARY" in log and "total heap usage: 0 allocs" not in log, "memcheck does not see the heap: " + log
-    assert done.returncode == want, "exit %d | %s | %s" % (done.returncode, done.stdout, done.stderr)
-
-
-def check_memory(gates, plugin):
-    """Every verb of both roles, refusals among them."""
-    wrap = ["/usr/bin/valgrind", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect",
-            "--errors-for-leak-kinds=definite,indirect", "--log-file=" + counts.LOG]
-    ours = setting.ours("ours", plugin, setting.make_table(1000, 64), 100)
-    with open(ours.input) as file:
-        conf = json.load(file)
-    conf["prevResult"] = {"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": "/run/netns/b0"}],
-                          "ips": [{"address": setting.address(256) + "/8", "interface": 0}]}
-    conf["cni.dev/valid-attachments"] = [{"containerID": "c0", "ifname": "eth0"}]
-    conf["cniVersion"] = "1.1.0"
-    with open(ours.input, "w") as file:
-        json.dump(conf, file)
-    none = setting.ours("nobody", plugin, ours.root, 1,
-                        env={"CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=nobody"})
-    chained = setting.chained(plugin, 10, 1)
-    for contender, verb, want in (
-            (ours, "VERSION", 0), (ours, "STATUS", 0), (ours, "ADD", 0), (ours, "CHECK", 0), (ours, "GC", 0),
-            (ours, "DEL", 0), (ours, "DEL", 0), (none, "ADD", 1), (none, "NOVERB", 1),
-            (chained, "ADD", 0), (chained, "CHECK", 0), (chained, "DEL", 0)):
-        gates.case("memcheck, %s of %s" % (verb, contender.name), memcheck, contender, verb, want, wrap)
-
-
 def main():
     plugin, empty, memcheck_plugin, driver = sys.argv[1:5]
     gates = Gates()
@@ -119,7 +88,8 @@ def main():
     count_instructions(gates, plugin, empty)
     count_calls(gates, plugin)
     count_faults(gates, plugin, empty, driver)
-    check_memory(gates, memcheck_plugin)
+    growth.check(gates, plugin)
+    memory.check(gates, memcheck_plugin)
     print("steady: %d passed, %d failed" % (gates.passed, gates.failed))
     sys.exit(1 if gates.failed or not gates.passed else 0)
 
