@@ -5,34 +5,34 @@ import shutil
 
 import counts
 import setting
-import tables
 
 GROWTH_MAX = 1.05     # from 1 to FOREIGN leases, measured 1.00
 FOREIGN = 20000       # /16 of IPv4 has room for three times as many
 TRIES = 4             # json-c's hash has a random seed: a start costs 1 % more or less
-LEASES = tables.ROOT + "/leases"
 
 
 def template(contender):
     """A lease as the plugin writes it."""
-    shutil.rmtree(LEASES, ignore_errors=True)
+    leases = contender.root + "/leases"
+    shutil.rmtree(leases, ignore_errors=True)
     done = contender.run(setting.PODS - 1)
     assert done.returncode == 0, done.stdout
-    folder = LEASES + "/by-attachment/mynet/"
+    folder = leases + "/by-attachment/mynet/"
     with open(folder + os.listdir(folder)[0]) as file:
         text = file.read()
     contender.run_undo(setting.PODS - 1)
-    shutil.rmtree(LEASES)
+    shutil.rmtree(leases)
     return json.loads(text), len(text)
 
 
 def foreign_leases(contender, count, first):
     """So many attachments of others, with addresses from first on, as that many ADDs leave them."""
     lease, length = template(contender)
-    by_address, by_attachment = LEASES + "/network/mynet/", LEASES + "/by-attachment/mynet/"
+    leases = contender.root + "/leases"
+    by_address, by_attachment = leases + "/network/mynet/", leases + "/by-attachment/mynet/"
     os.makedirs(by_address)
     os.makedirs(by_attachment)
-    os.chmod(LEASES, 0o700)
+    os.chmod(leases, 0o700)
     for i in range(count):
         ip = setting.address(first + i)
         lease.update(container="other-%d" % i, pod="other-%d" % i, uid="other-%d" % i, ips=[ip + "/16"])
@@ -61,9 +61,9 @@ def check(gates, plugin):
         few = cost(contender)
         foreign_leases(contender, FOREIGN, first)
         many = cost(contender)
-        left = len(os.listdir(LEASES + "/by-attachment/mynet"))
+        left = len(os.listdir(contender.root + "/leases/by-attachment/mynet"))
         for what, verb in few:
             gates.at_most("%s of %s of %s, %d leases of others, x 1 lease" % (what, verb, contender.name, FOREIGN),
                           many[what, verb] / few[what, verb], GROWTH_MAX, "(%d, %d)" % (many[what, verb], few[what, verb]))
         gates.at_most("leases of others that are gone", FOREIGN - left, 0)
-    shutil.rmtree(LEASES)
+        shutil.rmtree(contender.root + "/leases")

@@ -73,7 +73,7 @@ class Memcheck:
         """A node and a pod; no tables."""
         chain.setup(self.h)
         if os.path.islink(tables.ROOT):
-            os.unlink(tables.ROOT)  # a measured table: it must not be emptied
+            os.unlink(tables.ROOT)  # what was measured must not be emptied
         os.makedirs(tables.ROOT, exist_ok=True)
         tables.clear()
         tables.forget_leases()
