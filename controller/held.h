@@ -13,9 +13,12 @@ struct held_summary {
 	const char *pod;   /* its namespace/name */
 	const char *node;  /* where it is; NULL: not bound */
 	const char *since; /* RFC 3339 */
-	/* The state of that node and what would free the addresses (machines_describe),
-	 * when another pod waits for them and will not get them soon; else NULL. */
+	/* The state of that node and what would free the addresses (machines_describe), when
+	 * that pod is over; else NULL. */
 	const char *why;
+	/* What the entry's own pod waits for, in one sentence, once that takes longer than a
+	 * hand-over does (holders_waits); else NULL. */
+	const char *waits;
 	bool soon; /* the grant of that pod is on its way: a moment later there is more to say */
 };
 

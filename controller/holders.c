@@ -193,6 +193,9 @@ holders_say(struct holders *holders, enum word word, struct claimant *claimant, 
 		(void)tree_add(&holders->timed, claimant);
 		if (claimant->word != WORD_HOLD)
 			claimant->waits_since = holders->now;
+	} else if (claimant->word == WORD_HOLD) {
+		mem_free(claimant->told); /* when it waits once more, that is news */
+		claimant->told = NULL;
 	}
 	claimant->word = word;
 	mem_free(claimant->why);

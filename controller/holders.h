@@ -83,6 +83,10 @@ enum holder_state {
 enum holder_state holders_state(
     const struct holders *holders, const char *uid, const char **ret_words);
 
+/* What the pod of this UID waits for, once that takes longer than a hand-over does: a
+ * sentence, the holders', valid until the next run. NULL: it does not wait, or not yet for long. */
+const char *holders_waits(const struct holders *holders, const char *uid);
+
 /* Who holds the address; false: nobody. Texts are the holders', valid until the next run. */
 bool holders_find(const struct holders *holders, const char *domain, const struct ip *ip,
     struct held_summary *ret_held);

@@ -24,18 +24,24 @@ tell_pod(const struct claimant *claimant, const char *reason, const char *note)
 	(void)recorder_event(claimant->holders->spec.recorder, &subject, true, reason, "Wait", note);
 }
 
+static bool
+waits_long(const struct claimant *claimant)
+{
+	return claimant->word == WORD_HOLD &&
+	    claimant->holders->now - claimant->waits_since >= patience_s;
+}
+
 void
 claimant_tell(struct claimant *claimant)
 {
-	bool waits = claimant->word == WORD_REFUSE ||
-	    (claimant->word == WORD_HOLD &&
-	        claimant->holders->now - claimant->waits_since >= patience_s);
+	bool waits = claimant->word == WORD_REFUSE || waits_long(claimant);
 
 	if (!waits || !claimant->why ||
 	    (claimant->told && strcmp(claimant->told, claimant->why) == 0))
 		return;
 	mem_free(claimant->told);
 	claimant->told = mem_text(claimant->why);
+	claimant_moved(claimant); /* its allocation says so, too */
 	tell_pod(claimant, claimant->word == WORD_REFUSE ? "AddressRefused" : "AddressHeld",
 	    claimant->why);
 }
@@ -143,6 +149,14 @@ is_under_way(const struct claimant *claimant)
 	    pod_lives(claimant_pod(claimant));
 }
 
+const char *
+holders_waits(const struct holders *holders, const char *uid)
+{
+	const struct claimant *claimant = claimant_find(holders, uid);
+
+	return claimant && waits_long(claimant) ? claimant->why : NULL;
+}
+
 bool
 holders_find(const struct holders *holders, const char *domain, const struct ip *ip,
     struct held_summary *ret_held)
@@ -155,8 +169,6 @@ holders_find(const struct holders *holders, const char *domain, const struct ip 
 	*ret_held = (struct held_summary){.uid = held->uid, .pod = held->pod,
 	    .node = held->node, .since = held->since};
 	ret_held->soon = claimant && is_under_way(claimant);
-	if (claimant && claimant->stuck && held->block->waiting_count)
-		ret_held->why = claimant->why;
 	return true;
 }
 

@@ -19,6 +19,7 @@
 #include "core/mem.h"
 #include "net/clock.h"
 #include "net/watch.h"
+#include "table/key.h"
 
 enum { WATCHES = 4 };
 
@@ -161,9 +162,19 @@ arbitrate_marked(struct controller *controller)
 		}
 }
 
-/* Who holds the addresses of each of its rows; the caller frees the array. */
+static const char *
+what_waits(const struct controller *controller, const char *namespace, const char *key)
+{
+	scoped_free char *path = key_pod_path(key);
+	const struct pod *pod = world_find_pod(controller->world, namespace, strchr(path, '/') + 1);
+
+	return pod ? holders_waits(controller->holders, pod->uid) : NULL;
+}
+
+/* Who holds the addresses of each of its rows, and whose pods wait; the caller frees the array. */
 static struct held_summary *
-who_holds(const struct controller *controller, const struct holding *holding)
+who_holds(const struct controller *controller, const char *namespace,
+    const struct holding *holding)
 {
 	struct held_summary *held =
 	    holding ? mem_new(holding->row_count, sizeof(*held)) : NULL;
@@ -173,6 +184,7 @@ who_holds(const struct controller *controller, const struct holding *holding)
 		for (unsigned k = 0; k < entry->ip_count && !held[i].uid; k++)
 			(void)holders_find(controller->holders, holding->domain,
 			    &entry->ips[k].ip, &held[i]);
+		held[i].waits = what_waits(controller, namespace, holding->rows[i].key);
 	}
 	return held;
 }
@@ -181,7 +193,7 @@ static void
 report_one(struct controller *controller, struct declared *declared)
 {
 	const struct holding *holding = arbiter_find(controller->arbiter, declared->uid);
-	scoped_free struct held_summary *held = who_holds(controller, holding);
+	scoped_free struct held_summary *held = who_holds(controller, declared->namespace, holding);
 
 	if (reporter_tell(controller->reporter, declared, holding, controller->tables, held))
 		world_reported(controller->world, declared);

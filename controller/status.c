@@ -115,23 +115,21 @@ judge_target(const struct world *world, const struct declared *declared,
 	say(condition, true, "Ready", "every pod of %s %s has its address", kind, name);
 }
 
-/* A pod waits for an address that is held, and will wait: who has it, and what frees it. */
+/* One of its pods waits, and will wait: who has its address, and what frees it. */
 static bool
 judge_held(const struct holding *holding, const struct held_summary *held,
     struct condition *condition)
 {
-	char sentence[GRANT_WORDS_MAX + 1];
 	unsigned first = 0;
 	unsigned count = 0;
 
 	for (unsigned i = 0; holding && held && i < holding->row_count; i++)
-		if (holding->rows[i].granted && held[i].uid && held[i].why && count++ == 0)
+		if (holding->rows[i].granted && held[i].waits && count++ == 0)
 			first = i;
 	if (!count)
 		return false;
-	held_describe(&held[first], &holding->rows[first].entry.ips[0].ip, sentence);
-	say(condition, false, "AddressHeld", "entry %u: %s%s", first, sentence,
-	    count > 1 ? "; more entries are held, see status.addresses" : "");
+	say(condition, false, "AddressHeld", "entry %u: %s%s", first, held[first].waits,
+	    count > 1 ? "; more pods wait, see status.addresses" : "");
 	return true;
 }
 

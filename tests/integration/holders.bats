@@ -45,6 +45,12 @@ allocate() { # NAME KIND TARGET ENTRIES [MORE]
 	 spec: {network: podnet, targetRef: {kind: $2, name: $3}, addresses: $4 ${5:-}}}"
 }
 
+ready_is() { # ALLOCATION WORDS: with which its condition Ready begins
+	local is
+	is=$(kubectl get staticipallocation -n "$NS" "$1" -o json | jq -r '.status.conditions[] | select(.type == "Ready") | "\(.status) \(.reason) \(.message)"')
+	[[ $is == "$2"* ]] || { echo "Ready of $1: $is"; return 1; }
+}
+
 # A controller for which a Node is gone for long after 8 s.
 hasty_controller() {
 	start controller "$BUILD/staticip-controller" --kubeconfig="$KUBECONFIG" --tables-namespace="$TABLES" \
@@ -255,12 +261,14 @@ new_has_it() {
 	allocate thief Pod thief "[{ips: [$A4/24]}]"
 	thief=$(pod thief n2 bare)
 	refused 11 n2 thief "$thief" "$A4 is held by pod $NS/ex-0" "node n1" "since 20" "$old"
+	wait_until 10 ready_is thief "False AddressHeld entry 0: $A4 is held by pod $NS/ex-0 ($old) on node n1 since 20"
 	still held_by "$old" n1
 	# a new sandbox of the holder needs nothing but its grant
 	gets n1 ex-0 "$old" $A4 $A6
 	plugin DEL n1 ex-0 "$old"
 	force_delete ex-0
 	gets n2 thief "$thief" $A4
+	wait_until 10 ready_is thief "True Ready"
 	judged
 }
 
