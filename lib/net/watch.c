@@ -77,6 +77,8 @@ on_wait(struct ev_loop *loop, ev_timer *watcher, int revents)
 	watch_enter(watch);
 	if (watch->next == WATCH_NEXT_LIST)
 		watch_list_begin(watch, false);
+	else if (watch->next == WATCH_NEXT_LOOK)
+		watch_look_begin(watch);
 	else
 		watch_stream_begin(watch);
 	watch_leave(watch);
@@ -221,12 +223,13 @@ next_after(const struct watch *watch, const struct kube_answer *answer)
 
 	if (watch->broken.code)
 		return WATCH_NEXT_LIST;
-	/* A connection that breaks is nothing. None to be had is a server that was away, and
-	 * its etcd may be of an earlier time when it returns: a stream from our version would
-	 * be silent until it has caught up, and what it wrote meanwhile would never come.
-	 * (One that was merely started again answers 410 to most of us anyway.) */
+	/* None to be had is a server that was away, and its etcd may be of an earlier time when
+	 * it returns: a stream from our version would be silent until it has caught up, and what
+	 * it wrote meanwhile would never come. (One that was merely started again answers 410 to
+	 * most of us anyway.) A connection that breaks is nothing, mostly; but a server can be
+	 * back before we ask, so its version is looked at. */
 	if (status == 0)
-		return watch->reached ? WATCH_NEXT_STREAM : WATCH_NEXT_LIST;
+		return watch->reached ? WATCH_NEXT_LOOK : WATCH_NEXT_LIST;
 	if (watch->refusals >= WATCH_REFUSALS_MAX)
 		return WATCH_NEXT_LIST;
 	return status / 100 == 2 || status == 401 || status == 429 || status / 100 == 5

@@ -119,9 +119,10 @@ take_items(struct watch *watch, struct json_object *body, struct err *err)
 	return 0;
 }
 
-/* The first page says what the whole list is a snapshot of. */
+/* What the list is a snapshot of. */
 static int
-take_version(struct watch *watch, struct json_object *body, struct err *err)
+read_version(
+    const struct watch *watch, struct json_object *body, const char **ret_version, struct err *err)
 {
 	const char *version = body ? json_path_text(body, "metadata.resourceVersion") : NULL;
 
@@ -133,8 +134,20 @@ take_version(struct watch *watch, struct json_object *body, struct err *err)
 		return err_set(err, ENOTRECOVERABLE,
 		    "the server has gone back from resourceVersion %s to %s (etcd restored?)",
 		    watch->version, version);
-	watch_set_version(watch, version);
+	*ret_version = version;
 	return 0;
+}
+
+/* The first page says it of the whole list. */
+static int
+take_version(struct watch *watch, struct json_object *body, struct err *err)
+{
+	const char *version;
+	int rc = read_version(watch, body, &version, err);
+
+	if (rc == 0)
+		watch_set_version(watch, version);
+	return rc;
 }
 
 static void
@@ -224,4 +237,36 @@ on_page(void *cookie, const struct kube_answer *answer)
 	else
 		failed(watch, answer);
 	watch_leave(watch);
+}
+
+/* ---- the look ------------------------------------------------------------------------- */
+
+/* The stream goes on from where it was: what this list has more would come twice. */
+static void
+on_look(void *cookie, const struct kube_answer *answer)
+{
+	struct watch *watch = cookie;
+	struct err err = answer->err;
+	const char *version;
+	int rc = answer->ok ? read_version(watch, answer->body, &version, &err) : -EREMOTEIO;
+
+	watch->call = NULL;
+	watch_enter(watch);
+	if (answer->status)
+		watch_contact(watch);
+	if (rc == 0)
+		watch_stream_begin(watch);
+	else
+		watch_retry(watch, answer->ok || !answer->status ? WATCH_NEXT_LIST : WATCH_NEXT_LOOK,
+		    &err, (double)answer->retry_after_s);
+	watch_leave(watch);
+}
+
+void
+watch_look_begin(struct watch *watch)
+{
+	scoped_free char *query = mem_format("limit=1%s", watch->selectors);
+
+	watch->call = kube_call(watch->kube, "GET", watch->path, query, NULL, NULL,
+	    watch->times->list, on_look, watch);
 }

@@ -21,7 +21,11 @@ enum {
 	WATCH_REFUSALS_MAX = 5,
 };
 
-enum watch_next { WATCH_NEXT_LIST, WATCH_NEXT_STREAM };
+enum watch_next {
+	WATCH_NEXT_LIST,
+	WATCH_NEXT_LOOK, /* at the server's version, then the stream */
+	WATCH_NEXT_STREAM,
+};
 
 struct watch {
 	struct ev_loop *loop;
@@ -83,6 +87,9 @@ void watch_stream_begin(struct watch *watch);
 /* ---- watch_list.c ---- */
 
 void watch_list_begin(struct watch *watch, bool unpaged);
+/* Asks for one object only, for the version that comes with it; then the stream goes on, if
+ * the server has not gone back in time. */
+void watch_look_begin(struct watch *watch);
 void watch_list_release(struct watch *watch);
 
 /* ---- watch_known.c ---- */
