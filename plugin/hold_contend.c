@@ -207,6 +207,17 @@ contend(struct taking *taking, const struct cidr *cidr, enum contention *ret_out
 	return wait_for(taking, cidr, lease, err);
 }
 
+/* An earlier lease of our pod that was ended, not taken over, is met no more: its MACs go
+ * into ours at once. */
+static int
+remember(struct taking *taking, struct err *err)
+{
+	if (former_equal(&taking->former, &taking->lease.former))
+		return 0;
+	taking->lease.former = taking->former;
+	return lease_write(&taking->file, &taking->lease, err);
+}
+
 int
 hold_contend(struct taking *taking, const struct cidr *cidr, enum contention *ret_outcome,
     struct err *err)
@@ -219,5 +230,7 @@ hold_contend(struct taking *taking, const struct cidr *cidr, enum contention *re
 	if (taking->file.fd < 0)
 		return rc;
 	int locked = hold_lock_own(taking, rc ? &locking : err);
-	return rc ? rc : locked;
+	if (rc || locked)
+		return rc ? rc : locked;
+	return remember(taking, err);
 }

@@ -16,6 +16,15 @@ has(const struct former *former, const struct mac *mac)
 	return false;
 }
 
+bool
+former_equal(const struct former *a, const struct former *b)
+{
+	for (unsigned i = 0; i < a->count && a->count == b->count; i++)
+		if (!mac_equal(&a->list[i], &b->list[i]))
+			return false;
+	return a->count == b->count;
+}
+
 void
 former_append(struct former *former, const struct former *other)
 {

@@ -3,6 +3,8 @@
 #ifndef NODE_FORMER_H
 #define NODE_FORMER_H
 
+#include <stdbool.h>
+
 #include "core/bounds.h"
 #include "node/mac.h"
 
@@ -13,6 +15,7 @@ struct former {
 	unsigned count;
 };
 
+bool former_equal(const struct former *a, const struct former *b);
 /* Puts a MAC in front; one that was there moves, and the oldest goes when there is no
  * room. */
 void former_add(struct former *former, const struct mac *mac);

@@ -206,7 +206,8 @@ scan_separator(struct scan *scan, char end)
 	return 0;
 }
 
-/* A key that stands twice is in the object twice until close_keys finds it. */
+/* A key that stands twice takes the other's place until close_keys finds it: told that all
+ * are new, json-c would walk past each earlier one. */
 static int
 scan_member(struct scan *scan, unsigned depth, struct json_object *object)
 {
@@ -220,7 +221,7 @@ scan_member(struct scan *scan, unsigned depth, struct json_object *object)
 	if (rc)
 		return rc;
 	(void)copy_string(scan, &key, &name);
-	if (json_object_object_add_ex(object, name, value, JSON_C_OBJECT_ADD_KEY_IS_NEW))
+	if (json_object_object_add_ex(object, name, value, 0))
 		mem_exhausted();
 	return 0;
 }

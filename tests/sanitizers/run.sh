@@ -5,7 +5,7 @@
 #   tests/sanitizers/run.sh COMMAND...     exit status: that of COMMAND, or 1
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-variant=$PWD/build/address
+variant=$(pwd -P)/build/address # as make writes it into the executables
 reports=$variant/reports
 
 # A fault of each kind leaves a report, and no fault leaves none.
@@ -27,6 +27,10 @@ sees_faults() {
 
 make --no-print-directory -j2 SAN=address all tools || exit 1
 sees_faults || exit 1
+for program in staticip staticip-agent staticip-controller; do
+	grep -qaF "$reports/report" "$variant/$program" ||
+		{ echo "sanitizers: $program was built for reports elsewhere; make clean"; exit 1; }
+done
 rm -rf "$reports" && mkdir -p "$reports" && chmod 1777 "$reports" # some processes are not root
 rc=0
 "$@" || rc=$?

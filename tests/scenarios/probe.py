@@ -96,6 +96,22 @@ def test_a_sandbox_whose_row_changed_still_knows_its_earlier_one(h):
     probe(h, "c2", POD4).ok()
 
 
+def test_an_earlier_sandbox_whose_DEL_began_is_known_too(h):
+    """Its lease is ended, not taken over."""
+    add_lease(h, "c1", "old")
+    with open("%s/leases/by-attachment/mynet/c1:eth0" % tables.ROOT, "r+") as f:
+        text = f.read()
+        lease = json.loads(text)
+        lease["closing"] = True
+        f.seek(0)
+        f.write(json.dumps(lease, separators=(",", ":")).ljust(len(text)))
+    add_lease(h, "c2", "pod")
+    expect(leases.leased()[IP4].get("former") == [mac("old", "eth0")], "former", leases.leased()[IP4])
+    old_comes_back()
+    for address, _ in BOTH:
+        probe(h, "c2", address).ok()
+
+
 def test_another_pods_MAC_is_not_remembered(h):
     add_lease(h, "c1", "old", uid="u-old")
     add_lease(h, "c1", "old", verb="DEL")

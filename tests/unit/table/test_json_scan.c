@@ -215,6 +215,20 @@ a_large_object_is_searched_whole(void **state)
 	refuse(buf_string(&text), "the key \"a shared prefix 12345\" twice");
 }
 
+/* Half a minute would be needed, were each put behind all the earlier ones. */
+static void
+one_key_that_stands_there_again_and_again_is_refused(void **state)
+{
+	scoped_buf text = buf_make(STDIN_BYTES_MAX);
+
+	(void)state;
+	assert_true(buf_text(&text, "{\"a\":1"));
+	while (text.length + 8 < STDIN_BYTES_MAX)
+		assert_true(buf_text(&text, ",\"a\":1"));
+	assert_true(buf_text(&text, "}"));
+	refuse(buf_string(&text), "the key \"a\" twice");
+}
+
 static void
 unescaped_strings_compare_by_code_points(void **state)
 {
@@ -259,6 +273,7 @@ main(void)
 	    cmocka_unit_test(a_key_that_stands_twice_is_named_with_both_positions),
 	    cmocka_unit_test(nesting_ends_at_its_maximum),
 	    cmocka_unit_test(a_large_object_is_searched_whole),
+	    cmocka_unit_test(one_key_that_stands_there_again_and_again_is_refused),
 	    cmocka_unit_test(unescaped_strings_compare_by_code_points),
 	    cmocka_unit_test(json_parse_refuses_what_json_c_would_take),
 	};
