@@ -39,16 +39,29 @@ contradict(struct claimant *claimant, const struct held *held)
 	    held->uid, held->node ? held->node : "(none yet)");
 }
 
+/* In a rebuilding: an API server that went back in time has a pod bound another time, and the
+ * first one runs. So only what the node to which it is bound now has, too, is not believed. */
+static bool
+is_there_now(struct claimant *claimant, const struct pod *pod)
+{
+	enum back_word word = pod ? back_word_of(claimant->holders, pod->node, claimant->uid)
+	                          : BACK_GIVES_WAY;
+
+	claimant->holders->undecided += word == BACK_NOT_KNOWN;
+	return word != BACK_GIVES_WAY;
+}
+
 /* A UID is bound to one node, so another's word on it is wrong, whoever wrote it: entered, the
- * pod would have its grant there, or its end be taken from there. Not so in a rebuilding: an
- * API server that went back in time has a pod bound another time, and the first one runs. */
+ * pod would have its grant there, or its end be taken from there. */
 static bool
 is_elsewhere(struct claimant *claimant, const char *node)
 {
+	bool rebuilding = claimant->holders->rebuilding;
 	const struct pod *pod = claimant_pod(claimant);
-	const char *own = claimant->node ? claimant->node : pod ? pod->node : NULL;
+	const char *bound = pod ? pod->node : NULL;
+	const char *own = claimant->node && !rebuilding ? claimant->node : bound;
 
-	if (!own || strcmp(own, node) == 0)
+	if (!own || strcmp(own, node) == 0 || (rebuilding && !is_there_now(claimant, pod)))
 		return false;
 	if (!claimant->stray) {
 		claimant->holders->counts.contradictions++;
@@ -131,7 +144,7 @@ is_others(const struct held *held, const struct report *report)
 static bool
 decide(struct holders *holders, struct block *block, const struct held **held)
 {
-	enum back_word word = back_word_of(holders, *held);
+	enum back_word word = back_word_of(holders, (*held)->node, (*held)->uid);
 
 	holders->undecided += word == BACK_NOT_KNOWN;
 	if (word == BACK_GIVES_WAY) {
@@ -151,7 +164,7 @@ adopt(struct holders *holders, const struct stored *node, const struct report *r
 	struct claimant *claimant = claimant_make(holders, report->uid, report->pod);
 	struct desk *desk = desk_make(holders, node->name);
 
-	if (!holders->rebuilding && is_elsewhere(claimant, node->name))
+	if (is_elsewhere(claimant, node->name))
 		return;
 	if (!holders->rebuilding && is_unbound(claimant)) {
 		holders->undecided++; /* looked at again when the watch has brought its node */
@@ -207,7 +220,8 @@ is_readable(const char *namespace, const char *name, const struct report *report
 {
 	return namespace && name && (!namespace[0] || key_label_valid(namespace)) &&
 	    (!name[0] || key_subdomain_valid(name)) && report->domain && report->uid &&
-	    key_domain_valid(report->domain) && grant_uid_valid(report->uid);
+	    key_domain_valid(report->domain) && strlen(report->domain) <= DOMAIN_MAX &&
+	    grant_uid_valid(report->uid);
 }
 
 /* Leases of networks that the tables know: others are the business of who made them. */

@@ -3,8 +3,8 @@
  *
  * That is one sentence in a status which the node's own agent writes, and it stops granting
  * in the whole cluster. So the word of one node is followed at once the first time, and then
- * after a time that doubles; in between only together with another node's. Until then it
- * stops granting on that node, and nothing waits for that node's report.
+ * after a time that doubles. Until then it stops granting on that node, and nothing waits for
+ * that node's report.
  *
  * No honest node needs more: all are told an epoch above each that was answered to, so it
  * takes that one. To be ahead of it the API server would have to go back once more, unseen by
@@ -60,10 +60,9 @@ ahead_charge(struct desk *desk)
 }
 
 bool
-ahead_is_followed(const struct desk *desk, unsigned standing)
+ahead_is_followed(const struct desk *desk)
 {
-	return standing >= 2 || desk->ahead_heard == 0 ||
-	    desk->holders->now >= desk->ahead_not_before;
+	return desk->ahead_heard == 0 || desk->holders->now >= desk->ahead_not_before;
 }
 
 const struct desk *
@@ -71,15 +70,12 @@ ahead_follow(struct holders *holders)
 {
 	size_t count = holders->ahead.count;
 	scoped_free void **desks = tree_items(&holders->ahead);
-	unsigned standing = 0;
 
-	for (size_t i = 0; i < count; i++)
-		standing += ahead_stands(holders, desks[i]);
 	for (size_t i = 0; i < count; i++) {
 		struct desk *desk = desks[i];
 		if (!ahead_stands(holders, desk))
 			continue;
-		if (!ahead_is_followed(desk, standing)) {
+		if (!ahead_is_followed(desk)) {
 			desk_tell_doubted(desk);
 			continue;
 		}

@@ -101,18 +101,16 @@ has_attachment(const struct stored *node, const char *uid)
 }
 
 enum back_word
-back_word_of(const struct holders *holders, const struct held *held)
+back_word_of(const struct holders *holders, const char *node, const char *uid)
 {
-	const struct stored *node = held->node ? store_find(holders->nodes, held->node) : NULL;
-	const struct machine *machine =
-	    held->node ? machines_find(holders->spec.machines, held->node) : NULL;
+	const struct machine *machine = node ? machines_find(holders->spec.machines, node) : NULL;
 
-	if (!machine || !rebuild_counts(machine) ||
-	    ahead_stands(holders, desk_find(holders, held->node)))
+	if (!machine || !rebuild_counts(machine) || ahead_stands(holders, desk_find(holders, node)))
 		return BACK_GIVES_WAY; /* nobody speaks for it */
-	if (!rebuild_has_reported(holders, node))
+	const struct stored *seen = store_find(holders->nodes, node);
+	if (!rebuild_has_reported(holders, seen))
 		return BACK_NOT_KNOWN;
-	return has_attachment(node, held->uid) ? BACK_STANDS : BACK_GIVES_WAY;
+	return has_attachment(seen, uid) ? BACK_STANDS : BACK_GIVES_WAY;
 }
 
 /* ---- for the next process -------------------------------------------------------------------- */

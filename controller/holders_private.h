@@ -225,13 +225,13 @@ bool rebuild_adopt(struct holders *holders, const struct stored *node);
 /* holders_ahead.c */
 void ahead_hear(struct holders *holders, const struct stored *node);
 /* Whether this node (NULL: none) says that the API server went back in time, and nobody was asked since. Once
- * ahead_follow has returned NULL: it is not believed alone, so its own pods wait, and no
+ * ahead_follow has returned NULL: it is not believed, so its own pods wait, and no
  * rebuilding waits for it. */
 bool ahead_stands(const struct holders *holders, const struct desk *desk);
 /* The node for whose word all are asked now, charged with it; NULL: none. */
 const struct desk *ahead_follow(struct holders *holders);
-/* Whether a word that stands is to be followed; standing: how many nodes say so. */
-bool ahead_is_followed(const struct desk *desk, unsigned standing);
+/* Whether its node's word, which stands, is to be followed. */
+bool ahead_is_followed(const struct desk *desk);
 /* A rebuilding begins by its word. */
 void ahead_charge(struct desk *desk);
 
@@ -248,7 +248,8 @@ enum back_word {
 	BACK_GIVES_WAY, /* its node has reported, and says nothing of it */
 	BACK_NOT_KNOWN, /* its node has not reported yet */
 };
-/* What an entry of the ledger is worth when another node reports its address. */
-enum back_word back_word_of(const struct holders *holders, const struct held *held);
+/* What it is worth in a rebuilding that a pod is said to be on a node, by the ledger or its
+ * binding, when another node reports it or its address. */
+enum back_word back_word_of(const struct holders *holders, const char *node, const char *uid);
 
 #endif

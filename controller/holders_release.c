@@ -129,16 +129,36 @@ is_over(struct claimant *claimant, const struct pod *pod)
 
 /* ---- proofs ------------------------------------------------------------------------------ */
 
+/* That of its own node before those that others reported. */
 static const struct held *
 placed_entry(const struct claimant *claimant)
 {
 	const struct holdings *holdings =
 	    ledger_holdings(claimant->holders->ledger, claimant->uid);
+	const struct held *placed = NULL;
 
-	for (unsigned i = 0; holdings && i < holdings->count; i++)
-		if (holdings->list[i]->node)
-			return holdings->list[i];
-	return NULL;
+	for (unsigned i = 0; holdings && i < holdings->count; i++) {
+		const struct held *held = holdings->list[i];
+		if (held->node && claimant->node && strcmp(held->node, claimant->node) == 0)
+			return held;
+		if (held->node)
+			placed = held;
+	}
+	return placed;
+}
+
+/* What one node says, or what is known of one machine, ends nothing that stands on another. */
+static bool
+is_on_one_node(const struct claimant *claimant)
+{
+	const struct holdings *holdings =
+	    ledger_holdings(claimant->holders->ledger, claimant->uid);
+
+	for (unsigned i = 0; holdings && claimant->node && i < holdings->count; i++)
+		if (holdings->list[i]->node &&
+		    strcmp(holdings->list[i]->node, claimant->node) != 0)
+			return false;
+	return true;
 }
 
 static bool
@@ -186,7 +206,8 @@ asserted(const struct claimant *claimant, const struct held *placed)
 
 	if (released_by_hand(claimant))
 		return PROOF_BY_HAND;
-	if (assertion == ASSERTION_NONE || !desk_looked(desk_find(holders, claimant->node)))
+	if (assertion == ASSERTION_NONE || !is_on_one_node(claimant) ||
+	    !desk_looked(desk_find(holders, claimant->node)))
 		return PROOF_NONE;
 	return proofs[assertion];
 }
@@ -198,7 +219,7 @@ proof(struct claimant *claimant, const struct held *placed)
 	struct holders *holders = claimant->holders;
 	enum proof how = asserted(claimant, placed);
 
-	if (claimant->answered &&
+	if (claimant->answered && is_on_one_node(claimant) &&
 	    machine_same(holders->spec.machines, placed->node, placed->node_uid))
 		return PROOF_ANSWERED;
 	claimant->silence = claimant->silence || how != PROOF_NONE;
@@ -233,7 +254,7 @@ claimant_begin_again(struct claimant *claimant)
 {
 	const struct held *placed = placed_entry(claimant);
 
-	if (claimant->answered &&
+	if (claimant->answered && is_on_one_node(claimant) &&
 	    (!placed || machine_same(claimant->holders->spec.machines, placed->node,
 	        placed->node_uid)))
 		release(claimant, true);

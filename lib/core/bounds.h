@@ -14,6 +14,8 @@ enum {
 	/* RFC 1123 label (namespace) and subdomain (pod, most object names);
 	 * Kubernetes apimachinery pkg/util/validation. */
 	LABEL_MAX = 63,
+	/* Of a domain in a StaticIPBlock (crds/staticipblocks.yaml). */
+	DOMAIN_MAX = 189,
 	SUBDOMAIN_MAX = 253,
 	/* NAME-ORDINAL must be a pod's name; ordinals are 32-bit numbers. */
 	STATEFUL_SET_NAME_MAX = SUBDOMAIN_MAX - 11,

@@ -272,7 +272,7 @@ http_loop_init(struct http *http)
 	 * and a turn with it does not sleep (a zero ev_timer costs 1 ms of epoll) */
 	ev_set_priority(&http->pump, EV_MAXPRI);
 	http->pump.data = http;
-	/* what is more waits in its order, within its deadline */
+	/* what is more waits in its order; its deadline is looked at when its turn comes */
 	(void)curl_multi_setopt(
 	    http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_CONNECTIONS_MAX);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);

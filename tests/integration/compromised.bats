@@ -29,6 +29,16 @@ record() { kubectl get configmap -n "$TABLES" staticip-ledger -o jsonpath="{.dat
 complete_since() { [ "$(record complete)" = true ] && [ "$(record epoch)" != "$1" ]; }
 epoch_is() { [ "$(record epoch)" = "$1" ] || { echo "the epoch is $(record epoch), not $1"; return 1; }; }
 
+gone() { kubectl delete pod -n "$NS" "$1" --force --grace-period=0 >/dev/null 2>&1; }
+# plugin VERB NODE POD UID: with a wait of one second.
+plugin() {
+	unshare --mount bash -c '
+		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1\"}" >/etc/staticip/plugin.json
+		CNI_COMMAND=$3 CNI_CONTAINERID=c-$4 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$6;K8S_POD_NAME=$4;K8S_POD_UID=$5" \
+			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 1}}"
+	' plugin "$WORK/$2" "$BUILD/staticip" "$1" "$3" "$4" "$NS"
+}
+
 # says NODE JSON: its status, patched with that, and the answer to what it was told last.
 says() {
 	local answer
@@ -75,10 +85,10 @@ doubted() { grep -q "node $1 says again that it has had more than the API server
 	wait_until 20 eval '[ "$(record epoch)" != "$second" ]'
 }
 
-# attachments NAMESPACE [MORE]: 75 invented ones with 8 addresses each, of pods that are not there.
+# attachments NAMESPACE [MORE-OF-UID SECOND-NUMBER-OF-ADDRESSES]: 75 invented ones with 8 addresses each, of pods that are not there.
 attachments() {
-	jq -nc --arg ns "$1" '{attachments: [range(75) as $i | {network: "podnet", domain: "network/podnet", container: "c\($i)", interface: "eth0",
-		namespace: $ns, pod: "no-\($i)", uid: "no-\($i)", ips: [range(8) as $k | "10.83.\($i).\($k + 1)/24"]}]}'
+	jq -nc --arg ns "$1" --arg more "${2:-}" --arg net "${3:-83}" '{attachments: [range(75) as $i | {network: "podnet", domain: "network/podnet", container: "c\($i)", interface: "eth0",
+		namespace: $ns, pod: "no-\($i)", uid: "no-\($i)\($more)", ips: [range(8) as $k | "10.\($net).\($i).\($k + 1)/24"]}]}'
 }
 entries() { kubectl get staticipblocks -o json | jq '[.items[].spec.entries[]?] | length'; }
 entries_are() { [ "$(entries)" = "$1" ] || { echo "$(entries) entries, not $1"; return 1; }; }
@@ -92,7 +102,9 @@ entries_are() { [ "$(entries)" = "$1" ] || { echo "$(entries) entries, not $1"; 
 	wait_until 20 complete_since ''
 	allocation p 10.82.0.1 # makes the network known
 	wait_until 20 eval 'kubectl get configmaps -n "$TABLES" -o json | grep -q "podnet/$NS/p"'
-	says n2 "$(attachments $'no\nnamespace')"
+	says n2 "$(attachments $'no\nnamespace' -unreadable 84)"
+	sleep 2
+	entries_are 0
 	says n2 "$(attachments "$NS")"
 	wait_until 20 entries_are 512
 	wait_until 20 grep -q 'node n2 reports more than 512 addresses' "$WORK/controller.log"
@@ -160,4 +172,31 @@ nodes_known_are() { [ "$(nodes_known)" = "$1" ] || { echo "$(nodes_known) nodes,
 	node n2
 	wait_until 20 says n2 '{}'
 	wait_until 20 row_is n2 "$(pod p n2)" Granted
+}
+
+@test "while the ledger is made anew a node cannot take the pods of another one that answers" {
+	node n1
+	node n2
+	start_controller
+	start_agent n1
+	wait_until 20 says n2 '{}'
+	wait_until 20 complete_since ''
+	allocation p 10.82.0.1
+	victim=$(pod p n1)
+	wait_until 20 row_is n1 "$victim" Granted
+	plugin ADD n1 p "$victim" >/dev/null
+	wait_until 20 eval 'kubectl get staticipnode n1 -o json | jq -e ".status.attachments[0].uid == \"$victim\""'
+	first=$(record epoch)
+	lies="{\"attachments\": [{\"network\": \"podnet\", \"domain\": \"network/podnet\", \"container\": \"c\", \"interface\": \"eth0\", \"namespace\": \"$NS\", \"pod\": \"p\", \"uid\": \"$victim\", \"ips\": [\"10.82.0.99/24\"]}]}"
+	kubectl delete staticipblocks --all >/dev/null
+	wait_until 20 eval '[ "$(record epoch)" != "$first" ]'
+	wait_until 20 eval 'kubectl get staticipnode n2 -o json | jq -e --arg e "$(record epoch)" ".spec.epoch | startswith(\$e)"'
+	says n2 "$lies"
+	wait_until 20 complete_since "$first"
+	sleep 2
+	entry_is 10.82.0.1 "$victim" n1
+	entries_are 1
+	gone p
+	plugin DEL n1 p "$victim"
+	wait_until 20 entries_are 0
 }

@@ -336,19 +336,18 @@ one_nodes_word_is_followed_once_and_then_after_a_time_that_doubles(void **state)
 	struct desk *desk = one->desk;
 
 	one->holders->now = 1000;
-	assert_true(ahead_is_followed(desk, 1));
+	assert_true(ahead_is_followed(desk));
 	for (double wait = 600; wait < 21600; wait *= 2) {
 		ahead_charge(desk);
 		one->holders->now += wait - 1;
-		assert_false(ahead_is_followed(desk, 1));
-		assert_true(ahead_is_followed(desk, 2)); /* another says so, too */
+		assert_false(ahead_is_followed(desk));
 		one->holders->now += 1;
-		assert_true(ahead_is_followed(desk, 1));
+		assert_true(ahead_is_followed(desk));
 	}
 	for (unsigned i = 0; i < 100; i++)
 		ahead_charge(desk);
 	one->holders->now += 21600; /* never for ever */
-	assert_true(ahead_is_followed(desk, 1));
+	assert_true(ahead_is_followed(desk));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
