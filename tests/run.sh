@@ -4,6 +4,7 @@
 #   tests/run.sh [STAGE...]     stages: checks unit sanitizers scenarios sanitized stress sanitized-stress reference
 #                               sanitized-reference runtime steady fuzz model client integration sanitized-integration
 #                               watcher e2e
+# Without arguments all of them, integration beside those before e2e.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 logs=build/test-logs
@@ -83,10 +84,36 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-[ $# -gt 0 ] || set -- checks unit sanitizers scenarios sanitized stress sanitized-stress reference sanitized-reference runtime steady \
-	fuzz model client integration sanitized-integration watcher e2e
+# Stages that mostly wait, in a process of its own beside the others.
+start_beside() {
+	tests/run.sh "$@" >"$logs/beside.log" 2>&1 &
+	beside=$!
+}
+
+# The others are done: its lines so far, and on until it ends.
+join_beside() {
+	echo "== beside these stages ran:"
+	tail -n +1 -f --pid="$beside" "$logs/beside.log"
+	wait "$beside"
+	add_beside "$(tail -n 1 "$logs/beside.log")"
+}
+
+# LINE: "N passed, N failed"; anything else is a failure.
+add_beside() {
+	[[ $1 =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || { failed=$((failed + 1)); return; }
+	passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+}
+
+beside=
 make --no-print-directory -j2 all tools >"$logs/build.log" 2>&1 || { cat "$logs/build.log"; echo "0 passed, 1 failed"; exit 1; }
+if [ $# = 0 ]; then
+	tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; echo "0 passed, 1 failed"; exit 1; }
+	start_beside integration
+	set -- checks unit sanitizers scenarios sanitized stress sanitized-stress reference sanitized-reference runtime steady \
+		fuzz model client sanitized-integration watcher e2e
+fi
 for name in "$@"; do
+	[ "$name" != e2e ] || [ -z "$beside" ] || { join_beside; beside=; }
 	case $name in
 	scenarios | sanitized | reference | sanitized-reference | runtime | steady | client | integration | sanitized-integration | e2e) tests/cluster/build.sh || { echo "the test cluster's programs could not be built"; failed=$((failed + 1)); continue; } ;;
 	esac
