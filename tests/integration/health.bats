@@ -194,6 +194,9 @@ queues_are() { [ "$(queues)" = "$1" ] || { echo "queues (allocations, pods, tabl
 
 @test "what waits for the controller is counted by its queue" {
 	fresh queues
+	# what other files left would wait, too
+	kubectl delete pods -A --all --force --grace-period=0 >/dev/null 2>&1
+	kubectl delete nodes,staticipnodes,staticipblocks --all >/dev/null
 	denied staticipnodes
 	denied staticipblocks
 	start_both
