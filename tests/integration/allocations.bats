@@ -120,13 +120,7 @@ node_says() { see sipnode n1 && cells "$WORK/columns" "$@"; }
 }
 
 # plugin VERB UID: for pod p on node n1, with a wait of one second.
-plugin() {
-	unshare --mount bash -c '
-		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1/n1\"}" >/etc/staticip/plugin.json
-		CNI_COMMAND=$3 CNI_CONTAINERID=c1 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$5;K8S_POD_NAME=p;K8S_POD_UID=$4" \
-			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 1}}"
-	' plugin "$WORK" "$BUILD/staticip" "$1" "$2" "$NS"
-}
+plugin() { plugin_on "$1" n1 p "$2" 1; }
 pod_on_n1() { # the pod p; prints its UID
 	kubectl create -o jsonpath='{.metadata.uid}' -f - <<<"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: $NS}, spec: {nodeName: n1, containers: [{name: c, image: i}]}}"
 }

@@ -31,13 +31,7 @@ epoch_is() { [ "$(record epoch)" = "$1" ] || { echo "the epoch is $(record epoch
 
 gone() { kubectl delete pod -n "$NS" "$1" --force --grace-period=0 >/dev/null 2>&1; }
 # plugin VERB NODE POD UID: with a wait of one second.
-plugin() {
-	unshare --mount bash -c '
-		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1\"}" >/etc/staticip/plugin.json
-		CNI_COMMAND=$3 CNI_CONTAINERID=c-$4 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$6;K8S_POD_NAME=$4;K8S_POD_UID=$5" \
-			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 1}}"
-	' plugin "$WORK/$2" "$BUILD/staticip" "$1" "$3" "$4" "$NS"
-}
+plugin() { plugin_on "$@" 1; }
 
 # says NODE JSON: its status, patched with that, and the answer to what it was told last.
 says() {

@@ -71,13 +71,7 @@ bind() { # POD NODE
 force_delete() { kubectl delete pod -n "$NS" "$1" --force --grace-period=0 >/dev/null 2>&1; }
 
 # plugin VERB NODE POD UID [WAIT]: the container's id is the UID.
-plugin() {
-	unshare --mount bash -c '
-		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1\"}" >/etc/staticip/plugin.json
-		CNI_COMMAND=$3 CNI_CONTAINERID=$5 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$6;K8S_POD_NAME=$4;K8S_POD_UID=$5" \
-			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": $7}}"
-	' plugin "$WORK/$2" "$BUILD/staticip" "$1" "$3" "$4" "$NS" "${5:-0}"
-}
+plugin() { plugin_on "${@:1:4}" "${5:-0}"; }
 # gets NODE POD UID ADDRESS...: an ADD that waits has exactly these.
 gets() {
 	local node=$1 pod=$2 uid=$3 out

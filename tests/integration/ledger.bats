@@ -40,13 +40,7 @@ row_is() { # UID STATE [WORDS]
 }
 busy() { kubectl get staticipnode n1 -o json | jq -e --arg u "$1" '.status.answer.busy // [] | index($u) != null'; }
 # plugin VERB POD UID: on n1, with a wait of two seconds.
-plugin() {
-	unshare --mount bash -c '
-		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1/n1\"}" >/etc/staticip/plugin.json
-		CNI_COMMAND=$3 CNI_CONTAINERID=c-$4 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$6;K8S_POD_NAME=$4;K8S_POD_UID=$5" \
-			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 2}}"
-	' plugin "$WORK" "$BUILD/staticip" "$1" "$2" "$3" "$NS"
-}
+plugin() { plugin_on "$1" n1 "$2" "$3" 2; }
 
 @test "a block that is deleted is made again from what the nodes report" {
 	begin lost

@@ -99,6 +99,14 @@ start_agent() { # NODE [KUBECONFIG]
 	start "agent-$1" "$BUILD/staticip-agent" --kubeconfig="${2:-$KUBECONFIG}" --tables-namespace="$TABLES" \
 		--root="$WORK/$1" --node-name="$1" --log-level=debug
 }
+# plugin_on VERB NODE POD UID WAIT: the plugin beside that node's agent; the container's id is the UID.
+plugin_on() {
+	unshare --mount bash -c '
+		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1\"}" >/etc/staticip/plugin.json
+		CNI_COMMAND=$3 CNI_CONTAINERID=$5 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$6;K8S_POD_NAME=$4;K8S_POD_UID=$5" \
+			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": $7}}"
+	' plugin "$WORK/$2" "$BUILD/staticip" "$1" "$3" "$4" "$NS" "$5"
+}
 tables_of() {
 	local out
 	out=$("$BUILD/tests/tool/sip_tables" "$WORK/$1/table/live") || return

@@ -34,13 +34,7 @@ answers() { # NODE GRANTS-REQUIRED: to the epoch of now
 	kubectl get staticipnode "$1" -o json | jq -e --arg e "$(record epoch)" --argjson g "$2" '.status.answer | (.epoch | startswith($e)) and .grantsRequired == $g'
 }
 # plugin VERB NODE POD UID: with a wait of one second.
-plugin() {
-	unshare --mount bash -c '
-		mount -t tmpfs etc /etc && mkdir /etc/staticip && echo "{\"root\": \"$1\"}" >/etc/staticip/plugin.json
-		CNI_COMMAND=$3 CNI_CONTAINERID=c-$4 CNI_NETNS=/nowhere CNI_IFNAME=eth0 CNI_PATH=/x CNI_ARGS="K8S_POD_NAMESPACE=$6;K8S_POD_NAME=$4;K8S_POD_UID=$5" \
-			"$2" <<<"{\"cniVersion\": \"1.0.0\", \"name\": \"podnet\", \"type\": \"macvlan\", \"ipam\": {\"type\": \"staticip\", \"wait\": 1}}"
-	' plugin "$WORK/$2" "$BUILD/staticip" "$1" "$3" "$4" "$NS"
-}
+plugin() { plugin_on "$@" 1; }
 
 # former_tables: in a namespace of their own, with rows for p and no word of grants.
 former_tables() {
