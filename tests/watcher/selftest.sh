@@ -196,6 +196,16 @@ mount_only() {
 	watch --nodes="$WORK/nod*"
 	ended 1 "leftover $V4.1: .*\(pid ${pids[0]}, .*|leftover $V4.1: .*no process, /proc/$$/root/run/netns/$B"
 }
+# Between two containers a pod's namespace may have no process for a moment.
+leftover_comes_to_life() {
+	give $A $V4.1/24; give $B $V4.1/24
+	end_process "${pids[1]}"
+	echo $$ >"$WORK/node"
+	watch --nodes="$WORK/nod*"
+	live $B
+	looks 3
+	ended 1 "leftover $V4.1: " "duplicate $V4.1: "
+}
 # Simulated nodes have no containers: what a mount has is a pod's.
 mounts_are_pods() {
 	give $A $V4.1/24; give $B $V4.1/24
@@ -267,6 +277,7 @@ run "a namespace without a process is not a pod" process_ends
 run "processes of another cgroup are not pods" other_cgroup
 run "a node's namespace is not a pod" node_namespace
 run "a namespace that only a node's mount has is a leftover" mount_only
+run "a leftover that has a process again is a duplicate" leftover_comes_to_life
 run "two that only mounts have are pods when they are said to be" mounts_are_pods
 run "a namespace ends while it is watched" lets_go
 run "the watcher is never seen inside of a namespace" stays_outside

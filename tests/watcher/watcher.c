@@ -28,6 +28,7 @@ struct seen {
 struct fault {
 	struct address address;
 	ino_t places[2];
+	bool duplicate; /* said as one */
 };
 
 struct watcher {
@@ -188,17 +189,26 @@ both_have(
 }
 
 static bool
-is_new(struct watcher *watcher, const struct address *address, ino_t a, ino_t b)
+same_fault(const struct fault *a, const struct fault *b)
+{
+	return a->places[0] == b->places[0] && a->places[1] == b->places[1] &&
+	    address_same(&a->address, &b->address);
+}
+
+/* A leftover that turns out to be a duplicate is new. */
+static bool
+is_new(struct watcher *watcher, const struct fault *fault)
 {
 	for (size_t i = 0; i < watcher->fault_count; i++) {
-		const struct fault *f = &watcher->faults[i];
-		if (f->places[0] == a && f->places[1] == b &&
-		    address_same(&f->address, address))
-			return false;
+		struct fault *f = &watcher->faults[i];
+		if (!same_fault(f, fault))
+			continue;
+		bool worse = fault->duplicate && !f->duplicate;
+		f->duplicate = f->duplicate || fault->duplicate;
+		return worse;
 	}
 	if (watcher->fault_count < FAULTS_MAX)
-		watcher->faults[watcher->fault_count++] =
-		    (struct fault){.address = *address, .places = {a, b}};
+		watcher->faults[watcher->fault_count++] = *fault;
 	return true;
 }
 
@@ -211,16 +221,19 @@ judge(struct watcher *watcher, const struct seen *a, const struct seen *b)
 	char texts[2][PLACE_TEXT_MAX];
 	char address[INET6_ADDRSTRLEN];
 
+	struct fault fault = {.address = a->address, .places = {first->netns, second->netns},
+	    .duplicate = watcher->mounted || (first->pid && second->pid)};
+
 	/* On two interfaces of one pod it is no business of ours; between two namespaces
 	 * without a process there is nobody to hurt. */
 	if (first == second || (!watcher->mounted && !first->pid && !second->pid) ||
 	    !both_have(first, second, &a->address) ||
-	    !is_new(watcher, &a->address, first->netns, second->netns))
+	    !is_new(watcher, &fault))
 		return;
 	place_describe(first, texts[0]);
 	place_describe(second, texts[1]);
 	(void)snprintf(line, sizeof(line), "%s %s: %s and %s",
-	    watcher->mounted || (first->pid && second->pid) ? "duplicate" : "leftover",
+	    fault.duplicate ? "duplicate" : "leftover",
 	    address_print(&a->address, address), texts[0], texts[1]);
 	say(line);
 }
