@@ -148,16 +148,20 @@ parse(FILE *file)
 	}
 }
 
-/* from with {i} as the number, into out. */
+/* from with each {i} as the number, into out. */
 static void
 fill_in(const char *from, unsigned number, char out[ENV_BYTES_MAX])
 {
-	const char *mark = strstr(from, "{i}");
-	size_t before = mark ? (size_t)(mark - from) : strlen(from);
-	int length = snprintf(out, ENV_BYTES_MAX, "%.*s", (int)before, from);
+	size_t length = 0;
+	const char *mark;
 
-	if (mark)
-		length += snprintf(out + before, ENV_BYTES_MAX - before, "%u%s", number, mark + 3);
+	for (const char *rest = from; rest && length < ENV_BYTES_MAX; rest = mark ? mark + 3 : NULL) {
+		mark = strstr(rest, "{i}");
+		int before = (int)(mark ? (size_t)(mark - rest) : strlen(rest));
+		length += (size_t)snprintf(out + length, ENV_BYTES_MAX - length, "%.*s", before, rest);
+		if (mark && length < ENV_BYTES_MAX)
+			length += (size_t)snprintf(out + length, ENV_BYTES_MAX - length, "%u", number);
+	}
 	if (length >= ENV_BYTES_MAX)
 		die("an environment string is too long", from);
 }
