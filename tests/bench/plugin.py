@@ -119,7 +119,7 @@ def main():
     alone += [setting.ours("ours, %d granted" % n, plugin, setting.make_grants(n), n) for n in (1, setting.PODS)]
     alone += setting.inline(plugin)
     alone += [setting.chained(plugin, n, 5) for n in (1, 10, 100)]
-    free = setting.host_local(0, 10)
+    free = setting.host_local(0, 2)
     alone += [setting.static(5), free, setting.host_local(1000, 20), setting.host_local(20000, 200)]
     print("%d rounds, one at a time" % rounds, flush=True)
     samples = setting.drive(driver, alone, rounds, 0)
