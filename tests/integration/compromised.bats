@@ -33,6 +33,16 @@ gone() { kubectl delete pod -n "$NS" "$1" --force --grace-period=0 >/dev/null 2>
 # plugin VERB NODE POD UID: with a wait of one second.
 plugin() { plugin_on "$@" 1; }
 
+# two_nodes: n1 with its agent, and n2, which has answered once; the ledger is complete.
+two_nodes() {
+	node n1
+	node n2
+	start_controller
+	start_agent n1
+	wait_until 20 says n2 '{}'
+	wait_until 20 complete_since ''
+}
+
 # says NODE JSON: its status, patched with that, and the answer to what it was told last.
 says() {
 	local answer
@@ -44,12 +54,7 @@ AHEAD='{"answer": {"ahead": true}}'
 doubted() { grep -q "node $1 says again that it has had more than the API server knows" "$WORK/controller.log"; }
 
 @test "a node that says again and again that it is ahead stops the others once" {
-	node n1
-	node n2
-	start_controller
-	start_agent n1
-	wait_until 20 says n2 '{}'
-	wait_until 20 complete_since ''
+	two_nodes
 	allocation p 10.82.0.1
 	allocation q 10.82.0.2
 	allocation r 10.82.0.3
@@ -88,12 +93,7 @@ entries() { kubectl get staticipblocks -o json | jq '[.items[].spec.entries[]?] 
 entries_are() { [ "$(entries)" = "$1" ] || { echo "$(entries) entries, not $1"; return 1; }; }
 
 @test "a node that reports what nobody has can take so many addresses, and not all" {
-	node n1
-	node n2
-	start_controller
-	start_agent n1
-	wait_until 20 says n2 '{}'
-	wait_until 20 complete_since ''
+	two_nodes
 	allocation p 10.82.0.1 # makes the network known
 	wait_until 20 eval 'kubectl get configmaps -n "$TABLES" -o json | grep -q "podnet/$NS/p"'
 	says n2 "$(attachments $'no\nnamespace' -unreadable 84)"
@@ -169,12 +169,7 @@ nodes_known_are() { [ "$(nodes_known)" = "$1" ] || { echo "$(nodes_known) nodes,
 }
 
 @test "while the ledger is made anew a node cannot take the pods of another one that answers" {
-	node n1
-	node n2
-	start_controller
-	start_agent n1
-	wait_until 20 says n2 '{}'
-	wait_until 20 complete_since ''
+	two_nodes
 	allocation p 10.82.0.1
 	victim=$(pod p n1)
 	wait_until 20 row_is n1 "$victim" Granted
